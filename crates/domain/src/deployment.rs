@@ -1,0 +1,187 @@
+//! A deployment: one model at one provider with one credential.
+
+use std::time::Duration;
+
+use regex::Regex;
+use serde_json::value::RawValue;
+
+use crate::limits::Limits;
+use crate::name::{DeploymentId, GroupName, ProviderName};
+use crate::policy::{CooldownPolicy, Timeouts};
+use crate::provider::Wire;
+use crate::secret::Secret;
+use crate::usage::Price;
+
+/// One model at one provider with one credential, every setting in force.
+#[derive(Debug, Clone)]
+pub struct Deployment {
+    /// Stable over reloads and equal on all replicas.
+    pub id: DeploymentId,
+    /// The group it serves.
+    pub group: GroupName,
+    /// The model's name at the provider.
+    pub model: ModelTemplate,
+    /// Where and how the provider is reached.
+    pub endpoint: Endpoint,
+    /// What it may take.
+    pub limits: Limits,
+    /// Its share where a strategy goes by weights; `None` when not set.
+    pub weight: Option<f64>,
+    /// Its level: a higher one is used when all lower ones failed.
+    pub order: u32,
+    /// Tags that requests may ask for.
+    pub tags: Vec<String>,
+    /// Patterns that match `User-Agent: …` in place of a tag.
+    pub tag_patterns: Vec<Regex>,
+    /// The region it runs in.
+    pub region: Option<String>,
+    /// What it costs; `None` when unknown.
+    pub price: Option<Price>,
+    /// The longest prompt, in tokens.
+    pub max_input_tokens: Option<u32>,
+    /// The longest reply, in tokens.
+    pub max_output_tokens: Option<u32>,
+    /// How long it may take.
+    pub timeouts: Timeouts,
+    /// Retries when it is the first to fail, instead of the group's.
+    pub retries: Option<u32>,
+    /// When it rests.
+    pub cooldown: CooldownPolicy,
+    /// Body fields sent when the client did not send them.
+    pub body_defaults: Vec<(String, Box<RawValue>)>,
+    /// Body fields that are never sent.
+    pub body_drops: Vec<String>,
+    /// A canned reply instead of a call.
+    pub mock: Option<Mock>,
+    /// Whether a client may bring its own key and base URL.
+    pub client_credentials: bool,
+    /// What the model is for (`chat`, `embedding`, …), as `model_info.mode` says.
+    pub mode: Option<String>,
+    /// The rest of `model_info` as JSON, for `GET /model/info`.
+    pub info: Option<Box<RawValue>>,
+}
+
+/// The model name sent upstream; each `*` is filled with what the client's name had in its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelTemplate(String);
+
+impl ModelTemplate {
+    /// A template from its text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text, stars and all.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The name to send: stars filled in order from `captures`, or `requested` itself when there
+    /// are more stars than captures (`LiteLLM`'s rule).
+    pub fn fill(&self, captures: &[String], requested: &str) -> String {
+        let stars = self.0.matches('*').count();
+        if stars == 0 {
+            return self.0.clone();
+        }
+        if stars > captures.len() {
+            return requested.to_owned();
+        }
+        let mut captures = captures.iter();
+        let mut name = String::new();
+        for (i, part) in self.0.split('*').enumerate() {
+            if i > 0 {
+                name.push_str(captures.next().map_or("", String::as_str));
+            }
+            name.push_str(part);
+        }
+        name
+    }
+}
+
+/// Where and how a provider is reached.
+#[derive(Debug, Clone)]
+pub struct Endpoint {
+    /// Who it is, for logs and metrics.
+    pub provider: ProviderName,
+    /// The JSON and stream shape it speaks.
+    pub wire: Wire,
+    /// Where its API begins, without a trailing slash.
+    pub base_url: String,
+    /// How paths are made from the base URL.
+    pub paths: Paths,
+    /// The credential, ready to send.
+    pub auth: Auth,
+    /// Further headers to send.
+    pub headers: Vec<(String, Secret)>,
+    /// Whether it accepts `stream_options.include_usage`.
+    pub stream_usage: bool,
+}
+
+/// How paths are made from the base URL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Paths {
+    /// `<base>/chat/completions`.
+    OpenAi,
+    /// `<base>/openai/deployments/<model>/chat/completions?api-version=<version>`.
+    AzureDeployment {
+        /// The `api-version`.
+        api_version: String,
+    },
+    /// `<base>/openai/v1/chat/completions`, with `?api-version=` when one is set.
+    AzureV1 {
+        /// The `api-version` (`preview`, `latest`), when set.
+        api_version: Option<String>,
+    },
+}
+
+/// A credential and how it travels.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Auth {
+    /// Nothing is sent.
+    None,
+    /// `Authorization: Bearer <secret>`.
+    Bearer(Secret),
+    /// `<name>: <secret>`.
+    Header {
+        /// The header's name.
+        name: String,
+        /// What it holds.
+        secret: Secret,
+    },
+}
+
+/// A canned reply.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mock {
+    /// What it says or fails with.
+    pub reply: MockReply,
+    /// How long it takes.
+    pub delay: Duration,
+}
+
+/// What a canned reply says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MockReply {
+    /// A completion with this text.
+    Text(String),
+    /// A failure, as `LiteLLM`'s `litellm.RateLimitError` and the like.
+    Failure(crate::failure::FailureKind),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ModelTemplate;
+
+    fn fill(template: &str, captures: &[&str], requested: &str) -> String {
+        let captures: Vec<String> = captures.iter().map(|c| (*c).to_owned()).collect();
+        ModelTemplate::new(template).fill(&captures, requested)
+    }
+
+    #[test]
+    fn stars_take_the_captures_in_order() {
+        assert_eq!(fill("gpt-4o", &["x"], "y"), "gpt-4o");
+        assert_eq!(fill("*", &["gpt-4o"], "openai/gpt-4o"), "gpt-4o");
+        assert_eq!(fill("a-*-b-*", &["1", "2"], "r"), "a-1-b-2");
+        assert_eq!(fill("*-*", &["1"], "asked"), "asked");
+    }
+}

@@ -1,0 +1,58 @@
+//! What a deployment may take per minute, and what a request takes of it.
+
+/// Limits of one deployment; `None` is unlimited. All are per 60 s except the last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Limits {
+    /// Requests per minute.
+    pub rpm: Option<u32>,
+    /// Tokens per minute, input and output together.
+    pub tpm: Option<u32>,
+    /// Input tokens per minute.
+    pub itpm: Option<u32>,
+    /// Output tokens per minute.
+    pub otpm: Option<u32>,
+    /// Requests in flight at once.
+    pub max_parallel_requests: Option<u32>,
+    /// What is charged when the reply is there.
+    pub basis: ChargeBasis,
+}
+
+impl Limits {
+    /// Whether nothing is limited.
+    pub fn is_unlimited(&self) -> bool {
+        self.rpm.is_none()
+            && self.tpm.is_none()
+            && self.itpm.is_none()
+            && self.otpm.is_none()
+            && self.max_parallel_requests.is_none()
+    }
+}
+
+/// Whether a provider gives back reserved tokens that were not used.
+///
+/// Azure and `OpenAI` document no refund: they count the estimate made on receipt. Refunding
+/// on our side what they do not refund would end in their 429s.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ChargeBasis {
+    /// The reservation stays charged; more is charged when more was used.
+    ReserveMax,
+    /// The unused part of the reservation is refunded.
+    #[default]
+    ReserveSettle,
+}
+
+/// Tokens of one request: reserved before the call, or used after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tokens {
+    /// Prompt tokens.
+    pub input: u32,
+    /// Completion tokens, reasoning included.
+    pub output: u32,
+}
+
+impl Tokens {
+    /// Input and output together.
+    pub fn total(self) -> u64 {
+        u64::from(self.input) + u64::from(self.output)
+    }
+}

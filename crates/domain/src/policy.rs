@@ -1,0 +1,96 @@
+//! Rules about retrying, cooling and waiting, as plain data.
+
+use std::time::Duration;
+
+use crate::failure::ByClass;
+
+/// How often a stop is tried again, and after which pause.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RetryPolicy {
+    /// Further attempts after the first.
+    pub retries: u32,
+    /// Retries for particular failures, instead of `retries`; a class named here is retried
+    /// even where it would not be by itself.
+    pub by_class: ByClass<u32>,
+    /// The pause before another attempt on the same deployment.
+    pub backoff: Backoff,
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self { retries: 2, by_class: ByClass::default(), backoff: Backoff::default() }
+    }
+}
+
+/// Exponential pauses: `initial · 2ⁿ`, at least `min`, at most `max`, plus up to `jitter`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Backoff {
+    /// The first pause.
+    pub initial: Duration,
+    /// The longest pause, jitter aside.
+    pub max: Duration,
+    /// The shortest pause (`LiteLLM`'s `retry_after`).
+    pub min: Duration,
+    /// The most that is added at random.
+    pub jitter: Duration,
+}
+
+impl Default for Backoff {
+    /// `LiteLLM`'s figures: 0.5 s doubling to 8 s, up to 0.75 s of jitter.
+    fn default() -> Self {
+        Self {
+            initial: Duration::from_millis(500),
+            max: Duration::from_secs(8),
+            min: Duration::ZERO,
+            jitter: Duration::from_millis(750),
+        }
+    }
+}
+
+/// When a deployment rests, and for how long.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CooldownPolicy {
+    /// How long it rests when the provider does not say; zero never rests it.
+    pub duration: Duration,
+    /// Whether `duration` is the deployment's own and so outranks the provider's Retry-After.
+    pub overrides_retry_after: bool,
+    /// What has to happen first.
+    pub rule: CooldownRule,
+}
+
+impl Default for CooldownPolicy {
+    fn default() -> Self {
+        Self { duration: Duration::from_secs(60), overrides_retry_after: false, rule: CooldownRule::default() }
+    }
+}
+
+/// What has to happen before a deployment rests.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub enum CooldownRule {
+    /// Never.
+    Never,
+    /// Rate limits, bad credentials, missing models and refused connections at once; other
+    /// failures when they are at least half of the outcomes of the last minute.
+    #[default]
+    Standard,
+    /// When more failures than allowed were counted within the cooldown time. A class without a
+    /// number of its own is counted together with all others against `otherwise`; without that
+    /// it falls under [`CooldownRule::Standard`].
+    AllowedFails {
+        /// Per class.
+        by_class: ByClass<u32>,
+        /// For every class without a number of its own.
+        otherwise: Option<u32>,
+    },
+}
+
+/// How long a request may take, phase by phase; `None` is unbounded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Timeouts {
+    /// A whole reply, from sending to the last byte.
+    pub whole: Option<Duration>,
+    /// A stream's first content event.
+    pub first_token: Option<Duration>,
+    /// The silence between two events of a stream.
+    pub idle: Option<Duration>,
+}

@@ -1,0 +1,81 @@
+//! What a request ends in.
+
+use std::fmt;
+use std::pin::Pin;
+
+use bytes::Bytes;
+use futures_util::Stream;
+use weighbridge_domain::event::AttemptRecord;
+use weighbridge_domain::failure::Failure;
+use weighbridge_domain::name::{DeploymentId, GroupName, ProviderName};
+
+/// A request that was answered.
+#[derive(Debug)]
+pub struct Answer {
+    /// Who answered, and how it came to that.
+    pub head: AnswerHead,
+    /// The provider's `Content-Type`.
+    pub content_type: String,
+    /// The provider's headers that are worth passing on (`x-ratelimit-*`, request ids), names in lower case.
+    pub upstream_headers: Vec<(String, String)>,
+    /// What it said.
+    pub body: AnswerBody,
+}
+
+/// What a provider said.
+pub enum AnswerBody {
+    /// All of it.
+    Whole(Bytes),
+    /// Server-sent events as they arrive, byte for byte. A stream that breaks ends with an event
+    /// that holds an error object, and without `[DONE]`. Dropping it cancels the upstream call
+    /// and charges what was delivered.
+    Stream(EventStream),
+}
+
+/// Complete server-sent events, as many as arrived together. Never fails: errors are events.
+pub type EventStream = Pin<Box<dyn Stream<Item = Bytes> + Send>>;
+
+impl fmt::Debug for AnswerBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Whole(bytes) => write!(f, "Whole({} bytes)", bytes.len()),
+            Self::Stream(_) => f.write_str("Stream"),
+        }
+    }
+}
+
+/// A request that was not answered.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Failed {
+    /// Who was asked last, and how it came to that.
+    pub head: AnswerHead,
+    /// What the client is told: the last attempt's failure, or our own verdict.
+    pub failure: Failure,
+}
+
+/// Who answered a request or was asked last, and how it came to that. Everything response headers tell.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct AnswerHead {
+    /// The group of the stop that answered.
+    pub group: Option<GroupName>,
+    /// The deployment that answered.
+    pub deployment: Option<DeploymentId>,
+    /// Who serves it.
+    pub provider: Option<ProviderName>,
+    /// The model's name at the provider.
+    pub upstream_model: Option<String>,
+    /// The provider's base URL.
+    pub api_base: Option<String>,
+    /// Every attempt so far, in order.
+    pub attempts: Vec<AttemptRecord>,
+    /// Retries within stops.
+    pub retries: u32,
+    /// Stops taken after the first.
+    pub fallbacks: u32,
+    /// Where in the plan the answering stop stands, as in `x-portkey-last-used-option-index`.
+    pub plan_path: String,
+    /// The itinerary as `explain` prints it.
+    pub itinerary: String,
+    /// USD; `None` for streams, whose cost is known at their end, and for unknown prices.
+    pub cost: Option<f64>,
+}

@@ -1,0 +1,1 @@
+//! Simulated providers over real HTTP, scripted and strict.

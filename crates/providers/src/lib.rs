@@ -1,0 +1,13 @@
+//! Speaks to providers: one row a provider, one codec a wire format, one transport.
+//!
+//! [`encode`] turns a request into the bytes a provider wants, [`transport::Transport`] sends
+//! them, [`reply`] and [`sse`] read what comes back, [`failure`] says what went wrong. All but
+//! the transport are functions of values.
+
+pub mod catalog;
+pub mod encode;
+pub mod failure;
+pub mod reply;
+pub mod simulated;
+pub mod sse;
+pub mod transport;

@@ -1,0 +1,1 @@
+//! Decisions as pure functions: itinerary, candidates, strategies, retry and cooldown verdicts.

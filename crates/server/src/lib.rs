@@ -1,0 +1,1 @@
+//! The HTTP surface: routes, authentication, errors, server-sent events, admin.

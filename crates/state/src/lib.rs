@@ -1,0 +1,220 @@
+//! What the fleet remembers of its deployments: usage windows, cooldowns, in-flight requests, latency.
+//!
+//! [`SharedState`] speaks in what the engine does with a deployment: look, reserve, settle. Each
+//! is at most one round trip to whoever holds the truth. [`memory`] holds it in this process.
+
+pub mod memory;
+pub mod ring;
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use weighbridge_domain::deployment::Deployment;
+use weighbridge_domain::failure::{ErrorClass, FailureKind};
+use weighbridge_domain::limits::Tokens;
+use weighbridge_domain::name::DeploymentId;
+use weighbridge_domain::table::RoutingTable;
+use weighbridge_domain::time::Timestamp;
+use weighbridge_domain::view::DeploymentView;
+
+/// A future that a store answers with.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// What the fleet remembers. Cheap to share, safe to call from many tasks.
+///
+/// `now` is the caller's clock. A store with a clock of its own (Redis) uses that instead.
+pub trait SharedState: Send + Sync + fmt::Debug {
+    /// What is known of `deployments`, in their order. May be a moment old; never waits.
+    fn view(&self, deployments: &[Arc<Deployment>], now: Timestamp) -> Vec<DeploymentView>;
+
+    /// Grants the first of `ask.candidates` that has room, and charges it. All or nothing: a
+    /// refused request has consumed nothing anywhere.
+    fn reserve<'a>(&'a self, ask: Reserve<'a>, now: Timestamp) -> Answer<'a, Admission>;
+
+    /// Ends a grant: releases its place in flight, settles its tokens, counts its outcome.
+    /// Never waits and never fails; every grant is settled exactly once.
+    fn settle(&self, settlement: Settlement, now: Timestamp);
+
+    /// Notes that a grant's request has had its first token, so that it no longer counts as waiting.
+    fn first_token(&self, grant: &Grant, now: Timestamp);
+
+    /// The next number of the counter `key`: 0, 1, 2, …
+    fn ticket(&self, key: &str) -> u64;
+
+    /// Takes a deployment out, for `lasts` or until [`SharedState::restore`].
+    fn drain<'a>(&'a self, id: &'a DeploymentId, lasts: Option<Duration>, now: Timestamp) -> Answer<'a, ()>;
+
+    /// Ends whatever keeps a deployment out: a cooldown or an operator's word.
+    fn restore<'a>(&'a self, id: &'a DeploymentId, now: Timestamp) -> Answer<'a, ()>;
+
+    /// Learns that `table` is in force: deployments in it keep their state, others are forgotten
+    /// once their last grant is settled.
+    fn adopt(&self, table: &RoutingTable, now: Timestamp);
+
+    /// Where the truth is at present.
+    fn mode(&self) -> Mode;
+}
+
+/// Where the truth is at present.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// In this process, which is all there is.
+    Embedded,
+}
+
+impl Mode {
+    /// Every mode.
+    pub const ALL: [Self; 1] = [Self::Embedded];
+
+    /// The word for it in `/health`, metrics and `GET /router/deployments`.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Embedded => "embedded",
+        }
+    }
+}
+
+/// A request for admission.
+#[derive(Debug, Clone, Copy)]
+pub struct Reserve<'a> {
+    /// Whom to ask, best first. The first that fits is granted.
+    pub candidates: &'a [Candidate],
+    /// What to reserve, in tokens.
+    pub tokens: Tokens,
+}
+
+/// A deployment that may serve a request.
+#[derive(Debug, Clone)]
+pub struct Candidate {
+    /// Which.
+    pub deployment: Arc<Deployment>,
+    /// Whether its cooldown holds.
+    pub cooldown: Regard,
+}
+
+/// Whether a cooldown holds for a candidate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Regard {
+    /// It does: a cooling deployment is refused, a half-open one is granted one probe.
+    Heed,
+    /// It does not: the least bad of a group that cools as a whole, or a deployment asked for by
+    /// its id. A drained one is refused all the same.
+    Ignore,
+}
+
+/// Whether and by whom a request was admitted.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Admission {
+    /// A candidate takes it.
+    Granted(Grant),
+    /// None has room.
+    Refused(Refusal),
+}
+
+/// Proof that a request may be sent. Must be settled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use = "a grant that is not settled keeps its place in flight"]
+pub struct Grant {
+    /// The place of the granted one among the candidates.
+    pub candidate: usize,
+    /// The granted one.
+    pub deployment: DeploymentId,
+    /// What was reserved.
+    pub tokens: Tokens,
+    /// When; the second names the bucket that a refund goes to.
+    pub at: Timestamp,
+    /// Tells this grant from all others of the store.
+    pub serial: u64,
+    /// Whether this is the one request that decides about a half-open deployment.
+    pub is_probe: bool,
+}
+
+/// Why nobody was granted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refusal {
+    /// When asking again may succeed; `None` when nobody can say (an operator's word, or slots
+    /// that free up when a request ends).
+    pub retry_at: Option<Timestamp>,
+    /// Why.
+    pub cause: RefusalCause,
+}
+
+/// Why nobody was granted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefusalCause {
+    /// At least one candidate is neither cooling nor drained, but at a limit.
+    AtLimit,
+    /// Every candidate cools, is probed or is drained.
+    AllCooling,
+}
+
+/// The end of a grant.
+#[derive(Debug, Clone)]
+pub struct Settlement {
+    /// What was granted.
+    pub grant: Grant,
+    /// Whose it was.
+    pub deployment: Arc<Deployment>,
+    /// What was used; `None` keeps the reservation as it is.
+    pub used: Option<Tokens>,
+    /// How it went.
+    pub outcome: Outcome,
+    /// All ids of the group, for the rule that protects the last healthy one.
+    pub peers: Arc<[DeploymentId]>,
+}
+
+/// How a granted request went.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Outcome {
+    /// It was answered.
+    Success {
+        /// How fast; `None` when it says nothing about the deployment's speed.
+        sample: Option<LatencySample>,
+    },
+    /// It failed.
+    Failure {
+        /// What went wrong.
+        kind: FailureKind,
+        /// What that means for the deployment.
+        verdict: CooldownVerdict,
+    },
+    /// It says nothing about the deployment: the client hung up, or asked for nonsense.
+    Neutral,
+}
+
+/// How fast one reply was.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LatencySample {
+    /// To the first token of a stream, or to the end of a whole reply.
+    pub first_token: Duration,
+    /// From there to the end of a stream; zero for a whole reply.
+    pub rest: Duration,
+    /// Completion tokens.
+    pub tokens: u32,
+    /// Whether it was a stream, so that `first_token` is one.
+    pub is_stream: bool,
+}
+
+/// What a failure means for its deployment. Decided by `routing`, counted by the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CooldownVerdict {
+    /// Nothing: the client's own mistake, or cooldowns are off.
+    Never,
+    /// It rests now, for this long.
+    AtOnce(Duration),
+    /// It counts in the window: the deployment rests for this long when at least half of the
+    /// outcomes of the last 60 s are failures, unless it is the last healthy one of its group.
+    ByShare(Duration),
+    /// It rests for `lasts` when more than `allowed` failures were counted within `lasts`.
+    Allowed {
+        /// Failures that are let pass.
+        allowed: u32,
+        /// The counter: one class, or `None` for all classes without one of their own.
+        class: Option<ErrorClass>,
+        /// How long it rests, and how long a failure counts.
+        lasts: Duration,
+    },
+}

@@ -1,0 +1,1 @@
+//! Typed events rendered as metrics and log lines.

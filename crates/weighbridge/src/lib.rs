@@ -1,0 +1,1 @@
+//! The router: serve, check, explain, demo; and the same as a library.

@@ -1,0 +1,3 @@
+//! The router binary.
+
+fn main() {}
