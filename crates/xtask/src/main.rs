@@ -1,3 +1,32 @@
-//! xtask
+//! What CI and contributors call: `cargo xtask test`, `cargo xtask setup`, `cargo xtask models FILE`.
 
-fn main() {}
+mod models;
+mod run;
+mod setup;
+mod test;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let done = match args.as_slice() {
+        ["test"] => test::all(),
+        ["setup"] => setup::sdks().map(|_| ()),
+        ["models", file] => models::extend(file),
+        _ => Err(USAGE.to_owned()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            run::say(&format!("xtask: {message}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+const USAGE: &str = "\
+usage:
+  cargo xtask test          install what the tests need, then run format, lints, unit, scenario and SDK tests
+  cargo xtask setup         only install the SDKs that the tests call, below target/
+  cargo xtask models FILE   add or replace rows of the model table from a file of the same columns";

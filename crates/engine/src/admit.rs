@@ -1,0 +1,187 @@
+//! Finds a deployment for a stop and reserves a place on it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use weighbridge_domain::deployment::Deployment;
+use weighbridge_domain::event::Event;
+use weighbridge_domain::failure::{Failure, FailureKind};
+use weighbridge_domain::group::ModelGroup;
+use weighbridge_domain::limits::Tokens;
+use weighbridge_domain::name::DeploymentId;
+use weighbridge_domain::request::Request;
+use weighbridge_domain::settings::WhenAllCooling;
+use weighbridge_domain::table::RoutingTable;
+use weighbridge_domain::view::{DeploymentView, Health};
+use weighbridge_routing::candidates::{self, RequestFacts};
+use weighbridge_routing::itinerary::{Stop, StopTarget};
+use weighbridge_routing::strategy;
+use weighbridge_state::{Admission, Candidate, Grant, Refusal, RefusalCause, Regard, Reserve};
+
+use crate::engine::Engine;
+use crate::plan;
+
+/// Output tokens reserved for a request that sets no bound, while nothing was learned.
+const UNKNOWN_OUTPUT: u32 = 256;
+/// How often a waiting request asks again when nobody can say when a place is free.
+const POLL: Duration = Duration::from_millis(50);
+
+/// One stop's question for a deployment.
+pub(crate) struct Ask<'a> {
+    pub(crate) table: &'a RoutingTable,
+    pub(crate) request: &'a Request,
+    pub(crate) stop: &'a Stop,
+    pub(crate) tried: &'a [DeploymentId],
+}
+
+/// A deployment with a place reserved on it.
+pub(crate) struct Admitted {
+    pub(crate) deployment: Arc<Deployment>,
+    pub(crate) grant: Grant,
+    pub(crate) peers: Arc<[DeploymentId]>,
+}
+
+impl Ask<'_> {
+    /// Reserves a place, waiting for capacity as long as the settings allow.
+    ///
+    /// # Errors
+    /// Our own verdict: nobody is fit, everybody is full, or everybody cools.
+    pub(crate) async fn admit(&self, engine: &Engine) -> Result<Admitted, Failure> {
+        let give_up_at = Instant::now() + self.table.routing.max_wait;
+        loop {
+            let failure = match self.try_once(engine).await {
+                Ok(admitted) => return Ok(admitted),
+                Err(failure) => failure,
+            };
+            let waits = matches!(failure.kind, FailureKind::AtLimit);
+            let left = give_up_at.saturating_duration_since(Instant::now());
+            if !waits || left.is_zero() || failure.retry_after.is_some_and(|after| after > left) {
+                return Err(failure);
+            }
+            tokio::time::sleep(failure.retry_after.unwrap_or(POLL).min(left)).await;
+        }
+    }
+
+    /// Whether a deployment that has not failed this request may be asked.
+    pub(crate) fn has_untried(&self, engine: &Engine) -> bool {
+        let Ok((_, fit)) = self.fit() else { return false };
+        let untried: Vec<_> = fit.into_iter().filter(|d| !self.tried.contains(&d.id)).collect();
+        engine.state().view(&untried, engine.now()).iter().any(|view| candidates::is_usable(view))
+    }
+
+    async fn try_once(&self, engine: &Engine) -> Result<Admitted, Failure> {
+        let (group, fit) = self.fit()?;
+        let now = engine.now();
+        let views = engine.state().view(&fit, now);
+        let tokens = self.reservation(&fit, &views);
+        let (usable, resting): (Vec<_>, Vec<_>) =
+            fit.into_iter().zip(views).partition(|(_, view)| candidates::is_usable(view));
+        // A deployment asked for by its id is asked whether it cools or not.
+        let is_named = matches!(self.stop.target, StopTarget::Deployment(_));
+        let mut ordered = self.order(engine, group, &usable, Regard::Heed);
+        if is_named {
+            ordered.extend(resting.iter().map(|(d, _)| Candidate { deployment: Arc::clone(d), cooldown: Regard::Ignore }));
+        }
+        let mut refusal = Refusal { retry_at: None, cause: RefusalCause::AllCooling };
+        if !ordered.is_empty() {
+            match engine.state().reserve(Reserve { candidates: &ordered, tokens }, now).await {
+                Admission::Granted(grant) => return Ok(admitted(group, &ordered, grant)),
+                Admission::Refused(refused) => refusal = refused,
+            }
+        }
+        if refusal.cause == RefusalCause::AllCooling && self.table.routing.when_all_cooling == WhenAllCooling::LeastBad {
+            let least_bad: Vec<Candidate> = candidates::least_bad(&resting)
+                .map(|deployment| Candidate { deployment, cooldown: Regard::Ignore })
+                .collect();
+            if !least_bad.is_empty()
+                && let Admission::Granted(grant) =
+                    engine.state().reserve(Reserve { candidates: &least_bad, tokens }, now).await
+            {
+                engine.observer().observe(&Event::LeastBadTried { deployment: &grant.deployment });
+                return Ok(admitted(group, &least_bad, grant));
+            }
+        }
+        Err(self.refused(engine, group, refusal, &resting))
+    }
+
+    /// The stop's group, and those of its deployments that are fit for the request.
+    fn fit(&self) -> Result<(&ModelGroup, Vec<Arc<Deployment>>), Failure> {
+        let Some(group) = plan::group_of(self.table, self.stop) else {
+            return Err(Failure::new(FailureKind::NoCandidate, format!("{} is not configured", self.stop.name())));
+        };
+        let facts = RequestFacts {
+            tags: &self.request.controls.tags,
+            user_agent: self.request.controls.user_agent.as_deref(),
+            region: self.request.controls.region.as_deref(),
+            prompt_tokens: self.request.estimate.input,
+        };
+        let named = match &self.stop.target {
+            StopTarget::Deployment(id) => self.table.deployment(id.as_str()).map(std::slice::from_ref),
+            StopTarget::Group { .. } => None,
+        };
+        let level = match self.stop.target {
+            StopTarget::Group { level, .. } => level,
+            StopTarget::Deployment(_) => None,
+        };
+        let deployments = named.unwrap_or(&group.deployments);
+        let fit = candidates::fit(group, deployments, &facts, &self.table.routing, level)?;
+        Ok((group, candidates::without_tried(fit, self.tried)))
+    }
+
+    /// `usable` in the order of the group's strategy.
+    fn order(
+        &self,
+        engine: &Engine,
+        group: &ModelGroup,
+        usable: &[(Arc<Deployment>, DeploymentView)],
+        cooldown: Regard,
+    ) -> Vec<Candidate> {
+        let order = strategy::order(group, usable, &mut || engine.roll(), &mut || engine.state().ticket(group.name.as_str()));
+        order.into_iter().map(|i| Candidate { deployment: Arc::clone(&usable[i].0), cooldown }).collect()
+    }
+
+    /// What to reserve: the client's bound on output, else what is usual here.
+    fn reservation(&self, fit: &[Arc<Deployment>], views: &[DeploymentView]) -> Tokens {
+        let usual = views.iter().filter_map(|view| view.latency).map(|latency| latency.tokens).fold(0.0, f64::max);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small positive count; casts saturate")]
+        let learned = if usual > 0.0 { (usual * 1.5).ceil() as u32 } else { UNKNOWN_OUTPUT };
+        let longest = fit.iter().filter_map(|d| d.max_output_tokens).max().unwrap_or(u32::MAX);
+        self.request.estimate.reservation(learned.min(longest))
+    }
+
+    /// Why nobody was granted, as the client is told.
+    fn refused(
+        &self,
+        engine: &Engine,
+        group: &ModelGroup,
+        refusal: Refusal,
+        resting: &[(Arc<Deployment>, DeploymentView)],
+    ) -> Failure {
+        let now = engine.now();
+        let rate_limited = resting.iter().any(|(_, view)| {
+            matches!(view.health, Health::Cooling { cause: FailureKind::RateLimited, .. })
+        });
+        let back = resting.iter().filter_map(|(_, view)| candidates::back_at(view)).chain(refusal.retry_at).min();
+        let retry_after = back.map(|at| at.since(now));
+        let least_bad = self.table.routing.when_all_cooling == WhenAllCooling::LeastBad;
+        let (kind, why) = match refusal.cause {
+            RefusalCause::AtLimit => (FailureKind::AtLimit, "every deployment is at its limit"),
+            // The provider's limit is a limit, whoever counts it.
+            RefusalCause::AllCooling if rate_limited && least_bad => {
+                (FailureKind::AtLimit, "every deployment is at its provider's rate limit")
+            }
+            RefusalCause::AllCooling => (FailureKind::AllCooling, "every deployment is cooling down or drained"),
+        };
+        let mut message = format!("No deployments available for {}: {why}.", group.name);
+        if let Some(after) = retry_after {
+            message.push_str(&format!(" Try again in {} seconds.", after.as_secs_f64().ceil().max(1.0)));
+        }
+        Failure { retry_after, ..Failure::new(kind, message) }
+    }
+}
+
+fn admitted(group: &ModelGroup, candidates: &[Candidate], grant: Grant) -> Admitted {
+    let deployment = Arc::clone(&candidates[grant.candidate].deployment);
+    Admitted { deployment, grant, peers: Arc::clone(&group.peers) }
+}

@@ -1,0 +1,273 @@
+//! The loop: walks an itinerary stop by stop until somebody answers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use weighbridge_domain::deployment::Deployment;
+use weighbridge_domain::failure::{Failure, FailureKind};
+use weighbridge_domain::name::DeploymentId;
+use weighbridge_domain::request::Request;
+use weighbridge_domain::table::RoutingTable;
+use weighbridge_routing::itinerary::{Itinerary, Stop};
+use weighbridge_routing::retry::{self, Situation, Verdict};
+use weighbridge_state::{Grant, LatencySample, Outcome};
+
+use crate::admit::{Admitted, Ask};
+use crate::answer::{Answer, AnswerBody, Failed};
+use crate::attempt::{Call, Reply, ReplyBody, judge, reports_usage};
+use crate::engine::Engine;
+use crate::journal::Journal;
+use crate::permit::Permit;
+use crate::plan;
+use crate::stream::{Committed, Relay};
+
+/// Answers `request` by `table`.
+pub(crate) async fn execute(
+    engine: &Engine,
+    table: &Arc<RoutingTable>,
+    request: Request,
+) -> Result<Answer, Box<Failed>> {
+    let mut journal = Journal::open(Arc::clone(engine.observer()), engine.clock(), &request);
+    let prepared = plan::prepare(table, &request)
+        .and_then(|way| Ok((way.itinerary(&request, &mut |key| engine.state().ticket(key))?, way)));
+    let (itinerary, way) = match prepared {
+        Ok(prepared) => prepared,
+        Err(failure) => return Err(Box::new(give_up(journal, failure))),
+    };
+    journal.itinerary(itinerary.to_string());
+    let budget = table.routing.fallback_budget;
+    let run = Run {
+        engine,
+        table,
+        request: &request,
+        captures: &way.captures,
+        deadline: Instant::now() + budget,
+        tried: Vec::new(),
+        retries: 0,
+        last: None,
+    };
+    match run.walk(&itinerary, &mut journal).await {
+        Ok(reached) => Ok(reached.answer(engine, &request, journal)),
+        Err(failure) => Err(Box::new(give_up(journal, failure))),
+    }
+}
+
+/// Closes the books on a request that was not answered.
+fn give_up(mut journal: Journal, failure: Failure) -> Failed {
+    if journal.head().attempts.is_empty() {
+        journal.nobody(failure.http_status(), failure.kind);
+    }
+    journal.close(failure.http_status(), Some(failure.kind));
+    Failed { head: journal.head().clone(), failure }
+}
+
+/// One request on its way.
+struct Run<'a> {
+    engine: &'a Engine,
+    table: &'a Arc<RoutingTable>,
+    request: &'a Request,
+    captures: &'a [String],
+    /// New attempts start before it.
+    deadline: Instant,
+    /// Deployments that failed this request.
+    tried: Vec<DeploymentId>,
+    /// Retries so far, over all stops.
+    retries: u32,
+    /// The last failure of a call, which tells a client more than our own verdicts do.
+    last: Option<Failure>,
+}
+
+/// A deployment that answered.
+struct Reached {
+    deployment: Arc<Deployment>,
+    permit: Permit,
+    reply: Reply,
+    idle: Option<Duration>,
+}
+
+impl Run<'_> {
+    /// Walks the stops.
+    async fn walk(mut self, itinerary: &Itinerary, journal: &mut Journal) -> Result<Reached, Failure> {
+        let mut at = 0;
+        loop {
+            let stop = itinerary.stop(at);
+            journal.stop(plan::group_of(self.table, stop).map(|group| &group.name), &stop.path);
+            let failure = match self.try_stop(stop, at == 0, journal).await {
+                Ok(reached) => return Ok(reached),
+                Err(failure) => failure,
+            };
+            let next = if self.request.controls.disable_fallbacks { None } else { itinerary.after(at, failure.facts()) };
+            match next {
+                Some(next) if Instant::now() < self.deadline => {
+                    journal.fell_back(&stop.name(), &itinerary.stop(next).name(), failure.kind);
+                    at = next;
+                }
+                // What a provider said tells more than that nobody else could be asked.
+                _ if failure.kind.is_own_verdict() => return Err(self.last.unwrap_or(failure)),
+                _ => return Err(failure),
+            }
+        }
+    }
+
+    /// Asks one stop, as often as its policy allows.
+    async fn try_stop(&mut self, stop: &Stop, is_first: bool, journal: &mut Journal) -> Result<Reached, Failure> {
+        let mut attempts = 0;
+        loop {
+            let ask = Ask { table: self.table, request: self.request, stop, tried: &self.tried };
+            let Admitted { deployment, grant, peers } = match ask.admit(self.engine).await {
+                Ok(admitted) => admitted,
+                // After a failed attempt its cause is what matters.
+                Err(failure) if attempts > 0 && failure.kind.is_own_verdict() => {
+                    return Err(self.last.clone().unwrap_or(failure));
+                }
+                Err(failure) => return Err(failure),
+            };
+            attempts += 1;
+            let failure = match self.call(stop, is_first, &deployment, grant, peers, journal).await {
+                Ok(reached) => return Ok(reached),
+                Err(failure) => failure,
+            };
+            self.tried.push(deployment.id.clone());
+            self.last = Some(failure.clone());
+            match self.verdict(stop, &deployment, &failure, attempts) {
+                Verdict::Leave => return Err(failure),
+                Verdict::Next => {}
+                Verdict::Again(pause) => {
+                    let back_at = Instant::now() + pause;
+                    if back_at >= self.deadline || self.is_pointless(&deployment, pause) {
+                        return Err(failure);
+                    }
+                    tokio::time::sleep_until(back_at).await;
+                }
+            }
+            self.retries += 1;
+            journal.retried(&deployment.group, failure.kind);
+        }
+    }
+
+    /// What to do after the stop's `attempts`th attempt failed.
+    fn verdict(&self, stop: &Stop, deployment: &Arc<Deployment>, failure: &Failure, attempts: u32) -> Verdict {
+        if Instant::now() >= self.deadline {
+            return Verdict::Leave;
+        }
+        let Some(group) = plan::group_of(self.table, stop) else { return Verdict::Leave };
+        let allowed = retry::allowed_retries(
+            &group.retry,
+            &stop.options,
+            deployment.retries,
+            self.request.controls.num_retries,
+            failure.kind,
+        );
+        let cap = self.table.routing.max_retries_per_request;
+        let situation = Situation {
+            retries_left: allowed.saturating_sub(attempts - 1).min(cap.map_or(u32::MAX, |cap| cap.saturating_sub(self.retries))),
+            retries_done: attempts - 1,
+            another_left: self.another_left(stop),
+        };
+        retry::after(failure, &group.retry, &stop.options, situation, self.engine.roll())
+    }
+
+    /// Whether the stop has a deployment that has not failed this request and may be asked.
+    fn another_left(&self, stop: &Stop) -> bool {
+        let ask = Ask { table: self.table, request: self.request, stop, tried: &self.tried };
+        ask.has_untried(self.engine)
+    }
+
+    /// Whether the deployment will still cool for a rate limit after `pause`.
+    fn is_pointless(&self, deployment: &Arc<Deployment>, pause: Duration) -> bool {
+        use weighbridge_domain::view::Health;
+        let now = self.engine.now();
+        let view = self.engine.state().view(std::slice::from_ref(deployment), now);
+        matches!(
+            view.first().map(|view| view.health),
+            Some(Health::Cooling { until, cause: FailureKind::RateLimited }) if until > now + pause
+        )
+    }
+
+    /// Calls `deployment`, and settles at once when that fails.
+    async fn call(
+        &self,
+        stop: &Stop,
+        is_first: bool,
+        deployment: &Arc<Deployment>,
+        grant: Grant,
+        peers: Arc<[DeploymentId]>,
+        journal: &mut Journal,
+    ) -> Result<Reached, Failure> {
+        let state = Arc::clone(self.engine.state());
+        let permit = Permit::new(state, self.engine.clock(), grant, Arc::clone(deployment), peers);
+        let upstream_model = deployment.model.fill(self.captures, &self.request.model);
+        journal.calling(deployment, &upstream_model);
+        let call = Call { deployment, upstream_model: &upstream_model, request: self.request, options: &stop.options };
+        let began = Instant::now();
+        let result = match self.request.controls.mock_failure {
+            Some(kind) if is_first => Err(Failure::new(kind, "made up, as the request asked")),
+            _ => call.run(self.engine).await,
+        };
+        match result {
+            Ok(reply) => {
+                journal.attempt(deployment, 200, None, began.elapsed());
+                let idle = call.timeouts().idle;
+                Ok(Reached { deployment: Arc::clone(deployment), permit, reply, idle })
+            }
+            Err(failure) => {
+                journal.attempt(deployment, failure.http_status(), Some(failure.kind), began.elapsed());
+                let is_made_up = is_first && self.request.controls.mock_failure.is_some();
+                let outcome = if is_made_up || is_the_clients(failure.kind) {
+                    Outcome::Neutral
+                } else {
+                    Outcome::Failure { kind: failure.kind, verdict: judge(&failure, &call) }
+                };
+                permit.settle(None, outcome);
+                Err(failure)
+            }
+        }
+    }
+}
+
+/// Whether a failure says nothing about the deployment.
+const fn is_the_clients(kind: FailureKind) -> bool {
+    matches!(kind, FailureKind::BadRequest | FailureKind::ContextWindow | FailureKind::ContentPolicy)
+}
+
+impl Reached {
+    /// Hands the reply to the client: settles a whole one, lets a stream settle itself.
+    fn answer(self, engine: &Engine, request: &Request, mut journal: Journal) -> Answer {
+        let Self { deployment, permit, reply, idle } = self;
+        let (head, body) = match reply.body {
+            ReplyBody::Whole { bytes, usage, took } => {
+                let used = usage.or_else(|| (!reports_usage(request.operation)).then(Default::default));
+                if let Some(usage) = used {
+                    journal.used(usage, deployment.price.map(|price| price.cost(&usage)));
+                }
+                let tokens = usage.map_or(0, |usage| usage.completion_tokens);
+                let sample = LatencySample { first_token: took, rest: Duration::ZERO, tokens, is_stream: false };
+                permit.settle(usage.map(|usage| usage.tokens()), Outcome::Success { sample: Some(sample) });
+                journal.close(200, None);
+                (journal.head().clone(), AnswerBody::Whole(bytes))
+            }
+            ReplyBody::Stream(opened) => {
+                permit.first_token();
+                journal.first_token(&deployment.id, opened.first_token);
+                let head = journal.head().clone();
+                let committed = Committed {
+                    permit,
+                    journal,
+                    deployment,
+                    idle,
+                    prompt_tokens: request.estimate.input,
+                    judge: judge_broken_stream,
+                };
+                (head, AnswerBody::Stream(Box::pin(Relay::new(*opened, committed))))
+            }
+        };
+        let _ = engine;
+        Answer { head, content_type: reply.content_type, upstream_headers: reply.headers, body }
+    }
+}
+
+/// What a stream that broke after its first content means for the deployment.
+fn judge_broken_stream(failure: &Failure, deployment: &Deployment) -> weighbridge_domain::policy::CooldownVerdict {
+    weighbridge_routing::cooldown::verdict(failure, &deployment.cooldown, None, false)
+}

@@ -1,0 +1,160 @@
+//! What is written down of a request while it runs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use weighbridge_domain::deployment::Deployment;
+use weighbridge_domain::event::{AttemptRecord, Event, Observer, RequestRecord};
+use weighbridge_domain::failure::FailureKind;
+use weighbridge_domain::name::{DeploymentId, GroupName};
+use weighbridge_domain::request::Request;
+use weighbridge_domain::time::{Timestamp, millis};
+use weighbridge_domain::usage::Usage;
+
+use crate::answer::AnswerHead;
+use crate::clock::Clock;
+
+/// The status noted for a client that hung up, as nginx has it.
+const CLIENT_GONE: u16 = 499;
+
+/// The record of one request. Told to the observer once: when the request ends, or when this is
+/// dropped because the client hung up.
+#[derive(Debug)]
+pub(crate) struct Journal {
+    observer: Arc<dyn Observer>,
+    clock: Clock,
+    started: Timestamp,
+    head: AnswerHead,
+    record: Option<RequestRecord>,
+}
+
+impl Journal {
+    pub(crate) fn open(observer: Arc<dyn Observer>, clock: Clock, request: &Request) -> Self {
+        let started = clock.now();
+        observer.observe(&Event::RequestStarted { operation: request.operation });
+        let record = RequestRecord {
+            request_id: request.id.clone(),
+            time: started,
+            operation: request.operation,
+            model: request.model.clone(),
+            group: None,
+            deployment: None,
+            status: CLIENT_GONE,
+            kind: None,
+            stream: request.stream,
+            client_gone: true,
+            attempts: Vec::new(),
+            retries: 0,
+            fallbacks: 0,
+            plan_path: String::new(),
+            usage: None,
+            cost: None,
+            ms: 0,
+            first_token_ms: None,
+        };
+        Self { observer, clock, started, head: AnswerHead::default(), record: Some(record) }
+    }
+
+    /// Where the request has got to.
+    pub(crate) fn head(&self) -> &AnswerHead {
+        &self.head
+    }
+
+    /// The way it will take.
+    pub(crate) fn itinerary(&mut self, text: String) {
+        self.head.itinerary = text;
+    }
+
+    /// A stop begins.
+    pub(crate) fn stop(&mut self, group: Option<&GroupName>, path: &str) {
+        self.head.group = group.cloned();
+        path.clone_into(&mut self.head.plan_path);
+    }
+
+    /// A deployment is about to be called.
+    pub(crate) fn calling(&mut self, deployment: &Deployment, upstream_model: &str) {
+        self.head.deployment = Some(deployment.id.clone());
+        self.head.provider = Some(deployment.endpoint.provider.clone());
+        self.head.upstream_model = Some(upstream_model.to_owned());
+        self.head.api_base = Some(deployment.endpoint.base_url.clone());
+    }
+
+    /// A call is over.
+    pub(crate) fn attempt(&mut self, deployment: &Deployment, status: u16, kind: Option<FailureKind>, took: Duration) {
+        let attempt = AttemptRecord { deployment: Some(deployment.id.clone()), status, kind, ms: millis(took) };
+        self.observer.observe(&Event::AttemptFinished {
+            attempt: &attempt,
+            group: &deployment.group,
+            provider: &deployment.endpoint.provider,
+        });
+        self.head.attempts.push(attempt);
+    }
+
+    /// Nobody could be called.
+    pub(crate) fn nobody(&mut self, status: u16, kind: FailureKind) {
+        self.head.attempts.push(AttemptRecord { deployment: None, status, kind: Some(kind), ms: 0 });
+    }
+
+    /// The stop is tried again.
+    pub(crate) fn retried(&mut self, group: &GroupName, kind: FailureKind) {
+        self.head.retries += 1;
+        self.observer.observe(&Event::Retried { group, kind });
+    }
+
+    /// The next stop is taken.
+    pub(crate) fn fell_back(&mut self, from: &str, to: &str, kind: FailureKind) {
+        self.head.fallbacks += 1;
+        self.observer.observe(&Event::FellBack { from, to, kind });
+    }
+
+    /// The first token is on its way to the client.
+    pub(crate) fn first_token(&mut self, deployment: &DeploymentId, after: Duration) {
+        self.observer.observe(&Event::FirstToken { deployment, after });
+        let ms = millis(self.clock.now().since(self.started));
+        if let Some(record) = &mut self.record {
+            record.first_token_ms = Some(ms);
+        }
+    }
+
+    /// A stream is over, `mean` between two of its content events.
+    pub(crate) fn inter_token(&self, deployment: &DeploymentId, mean: Duration) {
+        self.observer.observe(&Event::InterToken { deployment, mean });
+    }
+
+    /// What it used, and what that costs.
+    pub(crate) fn used(&mut self, usage: Usage, cost: Option<f64>) {
+        self.head.cost = cost;
+        if let Some(record) = &mut self.record {
+            record.usage = Some(usage);
+            record.cost = cost;
+        }
+    }
+
+    /// The request is over.
+    pub(crate) fn close(&mut self, status: u16, kind: Option<FailureKind>) {
+        if let Some(record) = &mut self.record {
+            record.status = status;
+            record.kind = kind;
+            record.client_gone = false;
+        }
+        self.tell();
+    }
+
+    fn tell(&mut self) {
+        let Some(mut record) = self.record.take() else { return };
+        record.group.clone_from(&self.head.group);
+        record.deployment.clone_from(&self.head.deployment);
+        record.attempts.clone_from(&self.head.attempts);
+        record.retries = self.head.retries;
+        record.fallbacks = self.head.fallbacks;
+        record.plan_path.clone_from(&self.head.plan_path);
+        record.ms = millis(self.clock.now().since(self.started));
+        self.observer.observe(&Event::RequestFinished(&record));
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        self.tell();
+    }
+}

@@ -1,0 +1,125 @@
+//! The way of one request: what its model leads to, and what the request itself wants otherwise.
+
+use std::sync::Arc;
+
+use weighbridge_domain::failure::{Failure, FailureKind, FailureSet};
+use weighbridge_domain::group::ModelGroup;
+use weighbridge_domain::plan::{Credentials, FallbackOn, Plan, StopOptions};
+use weighbridge_domain::request::{ClientFallback, Request};
+use weighbridge_domain::table::RoutingTable;
+use weighbridge_routing::itinerary::{self, Facts, Itinerary, Stop, StopTarget};
+
+/// What a request's model leads to.
+pub(crate) struct Way {
+    plan: Arc<Plan>,
+    /// What stood in place of the stars of the model's pattern.
+    pub(crate) captures: Vec<String>,
+}
+
+impl Way {
+    /// The plan settled for `request`.
+    pub(crate) fn itinerary(
+        &self,
+        request: &Request,
+        turns: &mut dyn FnMut(&str) -> u64,
+    ) -> Result<Itinerary, Failure> {
+        let facts = Facts {
+            metadata: request.controls.metadata.as_deref(),
+            body: request.payload.json(),
+            path: request.operation.path(),
+        };
+        itinerary::resolve(&self.plan, &facts, turns)
+            .map_err(|why| Failure::new(FailureKind::NoCandidate, why.to_string()))
+    }
+}
+
+/// Finds the plan for `request`, with the request's own fallbacks in place of the configured ones.
+///
+/// # Errors
+/// 404 when nothing is configured under the model's name.
+pub(crate) fn prepare(table: &RoutingTable, request: &Request) -> Result<Way, Failure> {
+    let found = table.find(&request.model).ok_or_else(|| unknown_model(table, &request.model))?;
+    let may_bring = may_bring_credentials(table, &found.entry.group);
+    let own_key = request.controls.credentials.clone().filter(|_| may_bring);
+    let plan = match (&request.controls.fallbacks, own_key, &found.entry.group) {
+        (None, None, _) => found.entry.plan,
+        (fallbacks, own_key, group) => {
+            let first = match (own_key, group) {
+                (Some(credentials), Some(group)) => with_credentials(group, credentials),
+                _ => primary(&found.entry.plan),
+            };
+            let mut children = vec![first];
+            for fallback in fallbacks.iter().flatten() {
+                children.extend(client_fallback(table, request, fallback, may_bring));
+            }
+            Arc::new(Plan::Fallback { on: FallbackOn::Kinds(FailureSet::all()), children })
+        }
+    };
+    Ok(Way { plan: own_lists(table, request, plan), captures: found.captures })
+}
+
+/// The group a stop asks, or whose deployment it asks.
+pub(crate) fn group_of<'a>(table: &'a RoutingTable, stop: &Stop) -> Option<&'a ModelGroup> {
+    let name = match &stop.target {
+        StopTarget::Group { group, .. } => group,
+        StopTarget::Deployment(id) => &table.deployment(id.as_str())?.group,
+    };
+    table.group(name).map(Arc::as_ref)
+}
+
+/// The plan without its fallbacks to other groups: the request brought its own.
+fn primary(plan: &Plan) -> Plan {
+    match plan {
+        Plan::Fallback { children, .. } => children.first().map_or_else(|| plan.clone(), primary),
+        Plan::Group { group, options, .. } => Plan::Group { group: group.clone(), level: None, options: options.clone() },
+        Plan::Target { .. } | Plan::LoadBalance { .. } | Plan::Conditional { .. } => plan.clone(),
+    }
+}
+
+/// The request's lists for prompts that are too long or refused, around `plan`.
+fn own_lists(table: &RoutingTable, request: &Request, mut plan: Arc<Plan>) -> Arc<Plan> {
+    let lists = [
+        (&request.controls.context_window_fallbacks, FailureKind::ContextWindow),
+        (&request.controls.content_policy_fallbacks, FailureKind::ContentPolicy),
+    ];
+    for (list, kind) in lists {
+        let Some(names) = list else { continue };
+        let mut children = vec![plan.as_ref().clone()];
+        children.extend(names.iter().filter_map(|name| table.find(name)).map(|found| primary(&found.entry.plan)));
+        plan = Arc::new(Plan::Fallback { on: FallbackOn::Kinds(FailureSet::of(&[kind])), children });
+    }
+    plan
+}
+
+/// One of the request's fallbacks; `None` when it names nothing that is configured.
+fn client_fallback(table: &RoutingTable, request: &Request, fallback: &ClientFallback, may_bring: bool) -> Option<Plan> {
+    let found = table.find(fallback.model.as_deref().unwrap_or(&request.model))?;
+    let mut plan = primary(&found.entry.plan);
+    let options = match &mut plan {
+        Plan::Group { options, .. } | Plan::Target { options, .. } => options,
+        Plan::Fallback { .. } | Plan::LoadBalance { .. } | Plan::Conditional { .. } => return Some(plan),
+    };
+    options.overrides.extend(fallback.overrides.iter().cloned());
+    options.credentials = fallback.credentials.clone().filter(|_| may_bring);
+    Some(plan)
+}
+
+fn with_credentials(group: &weighbridge_domain::name::GroupName, credentials: Credentials) -> Plan {
+    let options = StopOptions { credentials: Some(credentials), ..StopOptions::default() };
+    Plan::Group { group: group.clone(), level: None, options }
+}
+
+/// Whether clients may bring keys of their own to `group`.
+fn may_bring_credentials(table: &RoutingTable, group: &Option<weighbridge_domain::name::GroupName>) -> bool {
+    let allowed_by_group = || {
+        let group = group.as_ref().and_then(|group| table.group(group));
+        group.is_some_and(|group| group.deployments.iter().any(|deployment| deployment.client_credentials))
+    };
+    table.routing.client_credentials || allowed_by_group()
+}
+
+fn unknown_model(table: &RoutingTable, model: &str) -> Failure {
+    let known: Vec<&str> = table.listed().iter().take(20).map(|listed| listed.name.as_str()).collect();
+    let message = format!("The model `{model}` does not exist here. Configured: {}.", known.join(", "));
+    Failure { status: Some(404), ..Failure::new(FailureKind::NotFound, message) }
+}

@@ -1,0 +1,267 @@
+//! What a client reads of a stream: peeked at until the first content, then passed on.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt};
+use tokio::time::{Instant, Sleep};
+use weighbridge_domain::deployment::Deployment;
+use weighbridge_domain::failure::{Failure, FailureKind};
+use weighbridge_domain::limits::Tokens;
+use weighbridge_domain::policy::CooldownVerdict;
+use weighbridge_domain::usage::Usage;
+use weighbridge_providers::sse::{EventReader, Piece};
+use weighbridge_providers::transport::BodyStream;
+use weighbridge_state::{LatencySample, Outcome};
+
+use crate::journal::Journal;
+use crate::permit::Permit;
+
+/// An upstream's stream of which the first content event has arrived.
+pub(crate) struct Opened {
+    pub(crate) body: BodyStream,
+    pub(crate) reader: EventReader,
+    /// What arrived so far, to be passed on first.
+    pub(crate) held: Vec<Piece>,
+    pub(crate) first_token: Duration,
+}
+
+/// Reads `body` until its first content event.
+///
+/// # Errors
+/// When it fails, breaks or ends before there was any content: nothing was passed on, so another
+/// deployment may be asked.
+pub(crate) async fn open(mut body: BodyStream, mut reader: EventReader, sent: Instant) -> Result<Opened, Failure> {
+    let mut held = Vec::new();
+    while let Some(chunk) = body.next().await {
+        for mut piece in reader.feed(chunk?) {
+            if let Some(failure) = piece.failure.take() {
+                return Err(failure);
+            }
+            held.push(piece);
+        }
+        if held.iter().any(|piece| piece.content) {
+            return Ok(Opened { body, reader, held, first_token: sent.elapsed() });
+        }
+    }
+    match reader.end() {
+        Some(failure) => Err(failure),
+        None => Err(Failure::new(FailureKind::BrokenReply, "the provider's stream ended without content")),
+    }
+}
+
+/// A committed stream: whatever goes wrong from here on reaches the client as an event.
+pub(crate) struct Committed {
+    pub(crate) permit: Permit,
+    pub(crate) journal: Journal,
+    pub(crate) deployment: Arc<Deployment>,
+    /// The longest silence between two chunks.
+    pub(crate) idle: Option<Duration>,
+    pub(crate) prompt_tokens: u32,
+    /// What a failure from here on means for the deployment.
+    pub(crate) judge: fn(&Failure, &Deployment) -> CooldownVerdict,
+}
+
+/// The events of a committed stream, and its accounts.
+pub(crate) struct Relay {
+    body: BodyStream,
+    reader: EventReader,
+    ready: VecDeque<Bytes>,
+    alarm: Option<Pin<Box<Sleep>>>,
+    tally: Tally,
+    first_token: Duration,
+    committed: Option<Committed>,
+}
+
+#[derive(Debug, Default)]
+struct Tally {
+    usage: Option<Usage>,
+    delivered: u32,
+    content_events: u32,
+    first: Option<Instant>,
+    last: Option<Instant>,
+}
+
+impl Relay {
+    pub(crate) fn new(opened: Opened, committed: Committed) -> Self {
+        let alarm = committed.idle.map(|idle| Box::pin(tokio::time::sleep(idle)));
+        let mut relay = Self {
+            body: opened.body,
+            reader: opened.reader,
+            ready: VecDeque::new(),
+            alarm,
+            tally: Tally::default(),
+            first_token: opened.first_token,
+            committed: Some(committed),
+        };
+        relay.take(opened.held);
+        relay
+    }
+
+    /// Counts `pieces` and queues their bytes as one.
+    fn take(&mut self, pieces: Vec<Piece>) {
+        let mut failure = None;
+        let mut parts: Vec<Bytes> = Vec::with_capacity(pieces.len());
+        for mut piece in pieces {
+            failure = piece.failure.take();
+            self.tally.count(&piece);
+            if !piece.bytes.is_empty() {
+                parts.push(piece.bytes);
+            }
+            if failure.is_some() {
+                break;
+            }
+        }
+        match parts.len() {
+            0 => {}
+            1 => self.ready.extend(parts),
+            _ => self.ready.push_back(parts.concat().into()),
+        }
+        let delivered = self.tally.tokens(self.committed.as_ref().map_or(0, |c| c.prompt_tokens));
+        if let Some(committed) = &mut self.committed {
+            committed.permit.delivered(delivered);
+        }
+        // The provider's own error event has just been queued: it is the end.
+        if let Some(failure) = failure {
+            self.finish(Some(failure));
+        }
+    }
+
+    /// Ends the stream with an error event, after which there is no `[DONE]`.
+    fn break_off(&mut self, failure: Failure) {
+        let error = serde_json::json!({ "error": {
+            "message": failure.message,
+            "type": failure.kind.label(),
+            "param": null,
+            "code": failure.http_status().to_string(),
+        }});
+        self.ready.push_back(format!("data: {error}\n\n").into());
+        self.finish(Some(failure));
+    }
+
+    /// Closes the accounts.
+    fn finish(&mut self, failure: Option<Failure>) {
+        let Some(mut committed) = self.committed.take() else { return };
+        let usage = self.tally.usage.unwrap_or_else(|| Usage {
+            prompt_tokens: committed.prompt_tokens,
+            completion_tokens: self.tally.delivered,
+            ..Usage::default()
+        });
+        let cost = committed.deployment.price.map(|price| price.cost(&usage));
+        committed.journal.used(usage, cost);
+        if let Some(mean) = self.tally.mean_gap() {
+            committed.journal.inter_token(&committed.deployment.id, mean);
+        }
+        let outcome = match &failure {
+            Some(failure) => Outcome::Failure {
+                kind: failure.kind,
+                verdict: (committed.judge)(failure, &committed.deployment),
+            },
+            None => Outcome::Success { sample: Some(self.sample(&usage)) },
+        };
+        committed.permit.settle(Some(usage.tokens()), outcome);
+        // The status is long sent; what the log tells is how it ended.
+        committed.journal.close(200, failure.map(|failure| failure.kind));
+    }
+
+    fn sample(&self, usage: &Usage) -> LatencySample {
+        let rest = match (self.tally.first, self.tally.last) {
+            (Some(first), Some(last)) => last - first,
+            _ => Duration::ZERO,
+        };
+        LatencySample { first_token: self.first_token, rest, tokens: usage.completion_tokens, is_stream: true }
+    }
+
+    /// Whether the silence has lasted too long.
+    fn is_overdue(&mut self, cx: &mut Context<'_>) -> bool {
+        self.alarm.as_mut().is_some_and(|alarm| alarm.as_mut().poll(cx).is_ready())
+    }
+
+    fn rearm(&mut self) {
+        let idle = self.committed.as_ref().and_then(|committed| committed.idle);
+        if let (Some(alarm), Some(idle)) = (&mut self.alarm, idle) {
+            alarm.as_mut().reset(Instant::now() + idle);
+        }
+    }
+}
+
+use std::future::Future;
+
+impl Stream for Relay {
+    type Item = Bytes;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        loop {
+            if let Some(bytes) = self.ready.pop_front() {
+                return Poll::Ready(Some(bytes));
+            }
+            if self.committed.is_none() {
+                return Poll::Ready(None);
+            }
+            match self.body.as_mut().poll_next(cx) {
+                Poll::Ready(Some(Ok(chunk))) => {
+                    let pieces = self.reader.feed(chunk);
+                    self.take(pieces);
+                    self.rearm();
+                }
+                Poll::Ready(Some(Err(failure))) => self.break_off(failure),
+                Poll::Ready(None) => match self.reader.end() {
+                    Some(failure) => self.break_off(failure),
+                    None => self.finish(None),
+                },
+                Poll::Pending if self.is_overdue(cx) => {
+                    self.break_off(Failure::new(FailureKind::Timeout, "the provider's stream fell silent"));
+                }
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+}
+
+impl Drop for Relay {
+    /// The client hung up: its bill is what was delivered; the deployment is not to blame.
+    fn drop(&mut self) {
+        let Some(mut committed) = self.committed.take() else { return };
+        let used = self.tally.tokens(committed.prompt_tokens);
+        let usage = self.tally.usage.unwrap_or_else(|| Usage {
+            prompt_tokens: used.input,
+            completion_tokens: used.output,
+            ..Usage::default()
+        });
+        let cost = committed.deployment.price.map(|price| price.cost(&usage));
+        committed.journal.used(usage, cost);
+        committed.permit.settle(Some(used), Outcome::Neutral);
+    }
+}
+
+impl Tally {
+    fn count(&mut self, piece: &Piece) {
+        if let Some(usage) = piece.usage {
+            self.usage = Some(usage);
+        }
+        self.delivered = self.delivered.saturating_add(piece.delivered_tokens);
+        if piece.content {
+            let now = Instant::now();
+            self.content_events += 1;
+            self.first.get_or_insert(now);
+            self.last = Some(now);
+        }
+    }
+
+    /// What is charged for: the provider's word, else what was seen.
+    fn tokens(&self, prompt_tokens: u32) -> Tokens {
+        match self.usage {
+            Some(usage) => usage.tokens(),
+            None => Tokens { input: prompt_tokens, output: self.delivered },
+        }
+    }
+
+    fn mean_gap(&self) -> Option<Duration> {
+        let span = self.last? - self.first?;
+        (self.content_events > 1).then(|| span / (self.content_events - 1))
+    }
+}

@@ -1,0 +1,19 @@
+//! The whole test run, cheapest first.
+
+use crate::run::{has, run};
+use crate::setup;
+
+/// Format, lints, every Rust test, then the SDKs against a running router.
+pub(crate) fn all() -> Result<(), String> {
+    if has("cargo", &["fmt", "--version"]) {
+        run("cargo", &["fmt", "--all", "--check"])?;
+    }
+    if has("cargo", &["clippy", "--version"]) {
+        run("cargo", &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])?;
+    }
+    run("cargo", &["build", "--workspace", "--locked", "--bins", "--examples"])?;
+    run("cargo", &["test", "--workspace", "--locked"])?;
+    let sdks = setup::sdks()?;
+    run(&sdks.python, &["-m", "pytest", "-q", "tests/sdk"])?;
+    run("node", &["--test", "tests/sdk/node/"])
+}
