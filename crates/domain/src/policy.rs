@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::failure::ByClass;
+use crate::failure::{ByClass, ErrorClass};
 
 /// How often a stop is tried again, and after which pause.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -93,4 +93,25 @@ pub struct Timeouts {
     pub first_token: Option<Duration>,
     /// The silence between two events of a stream.
     pub idle: Option<Duration>,
+}
+
+/// What a failure means for its deployment. Decided by `routing`, counted by the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CooldownVerdict {
+    /// Nothing: the client's own mistake, or cooldowns are off.
+    Never,
+    /// It rests now, for this long.
+    AtOnce(Duration),
+    /// It counts in the window: the deployment rests for this long when at least half of the
+    /// outcomes of the last 60 s are failures, unless it is the last healthy one of its group.
+    ByShare(Duration),
+    /// It rests for `lasts` when more than `allowed` failures were counted within `lasts`.
+    Allowed {
+        /// Failures that are let pass.
+        allowed: u32,
+        /// The counter: one class, or `None` for all classes without one of their own.
+        class: Option<ErrorClass>,
+        /// How long it rests, and how long a failure counts.
+        lasts: Duration,
+    },
 }

@@ -3,6 +3,8 @@
 //! [`SharedState`] speaks in what the engine does with a deployment: look, reserve, settle. Each
 //! is at most one round trip to whoever holds the truth. [`memory`] holds it in this process.
 
+pub mod health;
+pub mod latency;
 pub mod memory;
 pub mod ring;
 
@@ -13,9 +15,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use weighbridge_domain::deployment::Deployment;
-use weighbridge_domain::failure::{ErrorClass, FailureKind};
+use weighbridge_domain::failure::FailureKind;
 use weighbridge_domain::limits::Tokens;
 use weighbridge_domain::name::DeploymentId;
+use weighbridge_domain::policy::CooldownVerdict;
 use weighbridge_domain::table::RoutingTable;
 use weighbridge_domain::time::Timestamp;
 use weighbridge_domain::view::DeploymentView;
@@ -196,25 +199,4 @@ pub struct LatencySample {
     pub tokens: u32,
     /// Whether it was a stream, so that `first_token` is one.
     pub is_stream: bool,
-}
-
-/// What a failure means for its deployment. Decided by `routing`, counted by the store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CooldownVerdict {
-    /// Nothing: the client's own mistake, or cooldowns are off.
-    Never,
-    /// It rests now, for this long.
-    AtOnce(Duration),
-    /// It counts in the window: the deployment rests for this long when at least half of the
-    /// outcomes of the last 60 s are failures, unless it is the last healthy one of its group.
-    ByShare(Duration),
-    /// It rests for `lasts` when more than `allowed` failures were counted within `lasts`.
-    Allowed {
-        /// Failures that are let pass.
-        allowed: u32,
-        /// The counter: one class, or `None` for all classes without one of their own.
-        class: Option<ErrorClass>,
-        /// How long it rests, and how long a failure counts.
-        lasts: Duration,
-    },
 }

@@ -1,1 +1,248 @@
 //! The usage window: 61 one-second buckets, so that no 60 s interval can exceed a limit.
+//!
+//! A grant at time t lies in the bucket of its second. Every interval of 60 s touches at most 61
+//! seconds, and all of them are still counted when the last grant of the interval is checked. So
+//! what the sum admits is an upper bound for *any* 60 s; the price is 1/61 of the rate.
+
+use weighbridge_domain::limits::{Limits, Tokens};
+use weighbridge_domain::time::Timestamp;
+use weighbridge_domain::view::WindowUsage;
+
+/// Buckets that count.
+const LIVE: u64 = 61;
+/// Buckets there are; a power of two, so that a second's place is a mask away.
+const SLOTS: usize = 64;
+
+/// What one deployment was granted, second by second.
+#[derive(Debug, Clone)]
+pub struct Ring {
+    buckets: [WindowUsage; SLOTS],
+    sum: WindowUsage,
+    /// The second the ring has been rolled to.
+    now: u64,
+}
+
+impl Default for Ring {
+    fn default() -> Self {
+        Self { buckets: [WindowUsage::default(); SLOTS], sum: WindowUsage::default(), now: 0 }
+    }
+}
+
+impl Ring {
+    /// Forgets what has left the window. A clock that goes back forgets nothing.
+    pub fn roll(&mut self, now: Timestamp) {
+        let now = now.as_secs();
+        if now <= self.now {
+            return;
+        }
+        if now - self.now >= LIVE {
+            *self = Self { now, ..Self::default() };
+            return;
+        }
+        for second in self.now + 1..=now {
+            if let Some(old) = second.checked_sub(LIVE) {
+                let bucket = std::mem::take(&mut self.buckets[place(old)]);
+                self.sum.requests -= bucket.requests;
+                self.sum.input -= bucket.input;
+                self.sum.output -= bucket.output;
+            }
+        }
+        self.now = now;
+    }
+
+    /// What the window holds.
+    pub const fn usage(&self) -> WindowUsage {
+        self.sum
+    }
+
+    /// Charges one request of `tokens` to the present second; that second is returned.
+    pub fn charge(&mut self, tokens: Tokens) -> u64 {
+        self.buckets[place(self.now)].add(tokens);
+        self.sum.add(tokens);
+        self.now
+    }
+
+    /// Charges more tokens of a request that is already counted.
+    pub fn top_up(&mut self, tokens: Tokens) {
+        for usage in [&mut self.buckets[place(self.now)], &mut self.sum] {
+            usage.input += u64::from(tokens.input);
+            usage.output += u64::from(tokens.output);
+        }
+    }
+
+    /// Gives tokens back to the second they were charged to, when that still counts.
+    pub fn refund(&mut self, second: u64, tokens: Tokens) {
+        if second > self.now || self.now - second >= LIVE {
+            return;
+        }
+        let bucket = &mut self.buckets[place(second)];
+        let input = u64::from(tokens.input).min(bucket.input);
+        let output = u64::from(tokens.output).min(bucket.output);
+        bucket.input -= input;
+        bucket.output -= output;
+        self.sum.input -= input;
+        self.sum.output -= output;
+    }
+
+    /// Whether one more request of `tokens` keeps within `limits`. A request that alone is above
+    /// a token limit fits an empty window only.
+    pub fn fits(&self, limits: &Limits, tokens: Tokens) -> bool {
+        fits(self.sum, limits, tokens)
+    }
+
+    /// When one more request of `tokens` will fit, if nothing else is granted meanwhile.
+    pub fn fits_at(&self, limits: &Limits, tokens: Tokens) -> Option<Timestamp> {
+        let mut sum = self.sum;
+        for oldest in (self.now + 1).saturating_sub(LIVE)..=self.now {
+            let bucket = self.buckets[place(oldest)];
+            sum.requests -= bucket.requests;
+            sum.input -= bucket.input;
+            sum.output -= bucket.output;
+            if fits(sum, limits, tokens) {
+                return Some(Timestamp::from_millis((oldest + LIVE) * 1000));
+            }
+        }
+        None
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "masked to SLOTS")]
+const fn place(second: u64) -> usize {
+    (second % SLOTS as u64) as usize
+}
+
+fn fits(sum: WindowUsage, limits: &Limits, tokens: Tokens) -> bool {
+    let within = |used: u64, more: u64, limit: Option<u32>| match limit {
+        None => true,
+        Some(limit) => used + more <= u64::from(limit) || (more > u64::from(limit) && used == 0),
+    };
+    limits.rpm.is_none_or(|rpm| sum.requests < rpm)
+        && within(sum.tokens(), tokens.total(), limits.tpm)
+        && within(sum.input, u64::from(tokens.input), limits.itpm)
+        && within(sum.output, u64::from(tokens.output), limits.otpm)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use weighbridge_domain::limits::{Limits, Tokens};
+    use weighbridge_domain::time::Timestamp;
+
+    use super::Ring;
+
+    #[test]
+    fn a_limit_of_n_serves_n() {
+        let limits = Limits { rpm: Some(3), ..Limits::default() };
+        let mut ring = Ring::default();
+        ring.roll(Timestamp::from_millis(500_000));
+        for _ in 0..3 {
+            assert!(ring.fits(&limits, Tokens::default()));
+            ring.charge(Tokens::default());
+        }
+        assert!(!ring.fits(&limits, Tokens::default()));
+        assert_eq!(ring.fits_at(&limits, Tokens::default()), Some(Timestamp::from_millis(561_000)));
+        ring.roll(Timestamp::from_millis(560_999));
+        assert!(!ring.fits(&limits, Tokens::default()));
+        ring.roll(Timestamp::from_millis(561_000));
+        assert!(ring.fits(&limits, Tokens::default()));
+    }
+
+    #[test]
+    fn an_oversized_request_fits_an_empty_window_only() {
+        let limits = Limits { tpm: Some(100), ..Limits::default() };
+        let big = Tokens { input: 150, output: 0 };
+        let mut ring = Ring::default();
+        ring.roll(Timestamp::from_millis(500_000));
+        assert!(ring.fits(&limits, big));
+        ring.charge(Tokens { input: 1, output: 0 });
+        assert!(!ring.fits(&limits, big));
+    }
+
+    /// One request: how long after the last, what it reserves, and how much of that it gives back
+    /// before the next one comes.
+    #[derive(Debug, Clone)]
+    struct Ask {
+        wait_ms: u64,
+        reserves: Tokens,
+        used: Tokens,
+    }
+
+    fn asks() -> impl Strategy<Value = Vec<Ask>> {
+        let ask = (0_u64..4000, 0_u32..100, 0_u32..100, 0_u32..100, 0_u32..100).prop_map(|(wait_ms, i, o, a, b)| Ask {
+            wait_ms,
+            reserves: Tokens { input: i, output: o },
+            used: Tokens { input: a.min(i), output: b.min(o) },
+        });
+        proptest::collection::vec(ask, 1..250)
+    }
+
+    proptest! {
+        /// Against a log of every grant: no 60 s interval holds more than the limits, whatever is
+        /// refunded (a refund is real: those tokens were never used).
+        #[test]
+        fn no_interval_of_60_s_exceeds_a_limit(asks in asks(), rpm in 1_u32..40, tpm in 200_u32..3000, start in 0_u64..200_000) {
+            let limits = Limits { rpm: Some(rpm), tpm: Some(tpm), ..Limits::default() };
+            let mut ring = Ring::default();
+            let mut log: Vec<(u64, u64)> = Vec::new();
+            let mut now = start;
+            for ask in &asks {
+                now += ask.wait_ms;
+                ring.roll(Timestamp::from_millis(now));
+                if ring.fits(&limits, ask.reserves) {
+                    let second = ring.charge(ask.reserves);
+                    let unused = Tokens {
+                        input: ask.reserves.input - ask.used.input,
+                        output: ask.reserves.output - ask.used.output,
+                    };
+                    ring.refund(second, unused);
+                    log.push((now, ask.used.total()));
+                }
+            }
+            for (i, (from, _)) in log.iter().enumerate() {
+                let within = log[i..].iter().take_while(|(at, _)| *at < from + 60_000);
+                let (requests, tokens) = within.fold((0_u32, 0_u64), |(r, t), (_, n)| (r + 1, t + n));
+                prop_assert!(requests <= rpm, "{requests} requests");
+                prop_assert!(tokens <= u64::from(tpm), "{tokens} tokens");
+            }
+        }
+
+        /// Under more demand than the limit at least 97 % of it is granted.
+        #[test]
+        fn at_least_97_percent_is_usable(rpm in 60_u32..600, start in 0_u64..100_000) {
+            let limits = Limits { rpm: Some(rpm), ..Limits::default() };
+            let mut ring = Ring::default();
+            let (mut granted, minutes) = (0_u32, 20);
+            for tick in 0..minutes * 60 * 20 {
+                ring.roll(Timestamp::from_millis(start + tick * 50));
+                while ring.fits(&limits, Tokens::default()) {
+                    ring.charge(Tokens::default());
+                    granted += 1;
+                }
+            }
+            let possible = f64::from(rpm) * minutes as f64;
+            prop_assert!(f64::from(granted) >= 0.97 * possible, "{granted} of {possible}");
+        }
+
+        /// When it says it will fit, it does, and not a second earlier.
+        #[test]
+        fn the_time_to_come_back_is_exact(grants in proptest::collection::vec(0_u64..3000, 1..30), rpm in 1_u32..10) {
+            let limits = Limits { rpm: Some(rpm), ..Limits::default() };
+            let mut ring = Ring::default();
+            let mut now = 1_000_000;
+            for wait in grants {
+                now += wait;
+                ring.roll(Timestamp::from_millis(now));
+                if ring.fits(&limits, Tokens::default()) {
+                    ring.charge(Tokens::default());
+                }
+            }
+            if !ring.fits(&limits, Tokens::default()) {
+                let at = ring.fits_at(&limits, Tokens::default()).unwrap();
+                ring.roll(Timestamp::from_millis(at.as_millis() - 1));
+                prop_assert!(!ring.fits(&limits, Tokens::default()));
+                ring.roll(at);
+                prop_assert!(ring.fits(&limits, Tokens::default()));
+            }
+        }
+    }
+}

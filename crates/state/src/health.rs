@@ -1,0 +1,306 @@
+//! Whether a deployment may be asked: a state machine told what happened and the time.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use weighbridge_domain::failure::{ErrorClass, FailureKind};
+use weighbridge_domain::policy::CooldownVerdict;
+use weighbridge_domain::time::Timestamp;
+use weighbridge_domain::view::Health;
+
+/// How long the one request that decides about a half-open deployment has its turn. A prober that
+/// was lost gives it up by then.
+const PROBE_TURN: Duration = Duration::from_secs(60);
+/// A failed probe doubles the rest up to twice: four times the first.
+const MOST_DOUBLINGS: u32 = 2;
+/// The window of the rule by share: six buckets of ten seconds.
+const BUCKETS: usize = 6;
+const BUCKET_SECS: u64 = 10;
+
+/// The health of one deployment.
+#[derive(Debug, Clone, Default)]
+pub struct Condition {
+    rest: Option<Rest>,
+    drained: Option<Drain>,
+    outcomes: Outcomes,
+    counted: Vec<(Option<ErrorClass>, VecDeque<Timestamp>)>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Rest {
+    until: Timestamp,
+    cause: FailureKind,
+    lasted: Duration,
+    /// How many probes failed since it began to rest.
+    failed_probes: u32,
+    probe_until: Option<Timestamp>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Drain {
+    until: Option<Timestamp>,
+}
+
+/// What a failure did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tripped {
+    /// It began to rest, or rests longer now.
+    Until(Timestamp),
+    /// Nothing.
+    No,
+}
+
+impl Condition {
+    /// What it looks like at `now`.
+    pub fn health(&self, now: Timestamp) -> Health {
+        if let Some(drain) = self.drained
+            && drain.until.is_none_or(|until| now < until)
+        {
+            return Health::Drained { until: drain.until };
+        }
+        match self.rest {
+            None => Health::Ready,
+            Some(rest) if now < rest.until => Health::Cooling { until: rest.until, cause: rest.cause },
+            Some(rest) => {
+                Health::HalfOpen { probe_until: rest.probe_until.filter(|until| now < *until), cause: rest.cause }
+            }
+        }
+    }
+
+    /// Takes the turn of the one probe.
+    pub fn begin_probe(&mut self, now: Timestamp) {
+        if let Some(rest) = &mut self.rest {
+            rest.probe_until = Some(now + PROBE_TURN);
+        }
+    }
+
+    /// A request was answered. Only a probe's answer ends a rest. Says whether one ended.
+    pub fn succeeded(&mut self, is_probe: bool, now: Timestamp) -> bool {
+        if is_probe && self.rest.is_some_and(|rest| now >= rest.until) {
+            self.rest = None;
+            self.outcomes = Outcomes::default();
+            self.counted.clear();
+            return true;
+        }
+        self.outcomes.add(now, 1, 0);
+        false
+    }
+
+    /// A request said nothing. A probe gives its turn to the next.
+    pub fn neutral(&mut self, is_probe: bool) {
+        if let (true, Some(rest)) = (is_probe, &mut self.rest) {
+            rest.probe_until = None;
+        }
+    }
+
+    /// A request failed. `is_last_healthy` protects from the rule by share.
+    pub fn failed(
+        &mut self,
+        kind: FailureKind,
+        verdict: CooldownVerdict,
+        is_probe: bool,
+        is_last_healthy: bool,
+        now: Timestamp,
+    ) -> Tripped {
+        if verdict == CooldownVerdict::Never {
+            self.neutral(is_probe);
+            return Tripped::No;
+        }
+        self.outcomes.add(now, 0, 1);
+        let lasts = match verdict {
+            CooldownVerdict::Never => return Tripped::No,
+            CooldownVerdict::AtOnce(lasts) => lasts,
+            CooldownVerdict::ByShare(lasts) if is_probe || (!is_last_healthy && self.outcomes.half_failed(now)) => {
+                lasts
+            }
+            CooldownVerdict::Allowed { lasts, .. } if is_probe => lasts,
+            CooldownVerdict::Allowed { allowed, class, lasts } if self.count(class, lasts, now) > allowed => lasts,
+            CooldownVerdict::ByShare(_) | CooldownVerdict::Allowed { .. } => return Tripped::No,
+        };
+        self.rest_for(lasts, kind, is_probe, now)
+    }
+
+    /// Rests for `lasts`; deadlines only extend.
+    fn rest_for(&mut self, lasts: Duration, cause: FailureKind, is_probe: bool, now: Timestamp) -> Tripped {
+        let failed_probes = match self.rest {
+            Some(rest) if is_probe => rest.failed_probes + 1,
+            Some(rest) => rest.failed_probes,
+            None => 0,
+        };
+        // A failed probe rests at least as long again, at most four times as long.
+        let longer = match self.rest {
+            Some(rest) if is_probe => {
+                let first = rest.lasted / (1 << rest.failed_probes.min(MOST_DOUBLINGS));
+                lasts.max(first * (1 << failed_probes.min(MOST_DOUBLINGS)))
+            }
+            _ => lasts,
+        };
+        let until = now + longer;
+        match self.rest {
+            Some(rest) if rest.until >= until => Tripped::No,
+            _ => {
+                self.rest = Some(Rest { until, cause, lasted: longer, failed_probes, probe_until: None });
+                Tripped::Until(until)
+            }
+        }
+    }
+
+    /// Counts a failure, and says how many there were within `lasts`.
+    fn count(&mut self, class: Option<ErrorClass>, lasts: Duration, now: Timestamp) -> u32 {
+        let at = match self.counted.iter().position(|(known, _)| *known == class) {
+            Some(at) => at,
+            None => {
+                self.counted.push((class, VecDeque::new()));
+                self.counted.len() - 1
+            }
+        };
+        let times = &mut self.counted[at].1;
+        while times.front().is_some_and(|first| now.since(*first) >= lasts) {
+            times.pop_front();
+        }
+        times.push_back(now);
+        u32::try_from(times.len()).unwrap_or(u32::MAX)
+    }
+
+    /// An operator takes it out.
+    pub fn drain(&mut self, until: Option<Timestamp>) {
+        self.drained = Some(Drain { until });
+    }
+
+    /// An operator wants it back, whatever kept it out. Says whether anything did.
+    pub fn restore(&mut self, now: Timestamp) -> bool {
+        let was_out = self.health(now) != Health::Ready;
+        *self = Self::default();
+        was_out
+    }
+}
+
+/// Answers and failures of the last minute.
+#[derive(Debug, Clone, Copy, Default)]
+struct Outcomes {
+    buckets: [(u64, u32, u32); BUCKETS],
+}
+
+impl Outcomes {
+    fn add(&mut self, now: Timestamp, ok: u32, failed: u32) {
+        let epoch = now.as_secs() / BUCKET_SECS;
+        let bucket = &mut self.buckets[(epoch % BUCKETS as u64) as usize];
+        if bucket.0 != epoch {
+            *bucket = (epoch, 0, 0);
+        }
+        bucket.1 += ok;
+        bucket.2 += failed;
+    }
+
+    /// Whether at least half of them failed.
+    fn half_failed(&self, now: Timestamp) -> bool {
+        let epoch = now.as_secs() / BUCKET_SECS;
+        let live = self.buckets.iter().filter(|(at, _, _)| epoch.saturating_sub(*at) < BUCKETS as u64);
+        let (ok, failed) = live.fold((0, 0), |(ok, failed), bucket| (ok + bucket.1, failed + bucket.2));
+        failed > 0 && failed >= ok
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use weighbridge_domain::failure::FailureKind;
+    use weighbridge_domain::policy::CooldownVerdict::{self, Allowed, AtOnce, ByShare};
+    use weighbridge_domain::time::Timestamp;
+    use weighbridge_domain::view::Health;
+
+    use super::{Condition, Tripped};
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn at(secs: u64) -> Timestamp {
+        Timestamp::from_millis(secs * 1000)
+    }
+
+    fn fail(condition: &mut Condition, verdict: CooldownVerdict, probe: bool, secs: u64) -> Tripped {
+        condition.failed(FailureKind::ServerError, verdict, probe, false, at(secs))
+    }
+
+    #[test]
+    fn deadlines_only_extend() {
+        let mut c = Condition::default();
+        assert_eq!(fail(&mut c, AtOnce(SECOND * 10), false, 100), Tripped::Until(at(110)));
+        assert_eq!(fail(&mut c, AtOnce(SECOND * 5), false, 101), Tripped::No);
+        assert_eq!(fail(&mut c, AtOnce(SECOND * 60), false, 102), Tripped::Until(at(162)));
+        assert!(!c.succeeded(false, at(103)), "an answer from before ends nothing");
+        assert!(matches!(c.health(at(161)), Health::Cooling { .. }));
+    }
+
+    #[test]
+    fn one_probe_decides() {
+        let mut c = Condition::default();
+        fail(&mut c, AtOnce(SECOND * 10), false, 100);
+        assert!(matches!(c.health(at(110)), Health::HalfOpen { probe_until: None, .. }));
+        c.begin_probe(at(110));
+        assert!(matches!(c.health(at(111)), Health::HalfOpen { probe_until: Some(_), .. }));
+        assert_eq!(fail(&mut c, AtOnce(SECOND * 10), true, 111), Tripped::Until(at(131)), "twice as long");
+        c.begin_probe(at(131));
+        assert_eq!(fail(&mut c, ByShare(SECOND * 10), true, 131), Tripped::Until(at(171)), "four times");
+        c.begin_probe(at(171));
+        assert_eq!(fail(&mut c, AtOnce(SECOND * 10), true, 171), Tripped::Until(at(211)), "and no more");
+        c.begin_probe(at(211));
+        c.neutral(true);
+        assert!(matches!(c.health(at(211)), Health::HalfOpen { probe_until: None, .. }));
+        c.begin_probe(at(211));
+        assert!(c.succeeded(true, at(212)));
+        assert_eq!(c.health(at(212)), Health::Ready);
+    }
+
+    #[test]
+    fn a_lost_prober_gives_up_its_turn() {
+        let mut c = Condition::default();
+        fail(&mut c, AtOnce(SECOND), false, 100);
+        c.begin_probe(at(101));
+        assert!(matches!(c.health(at(162)), Health::HalfOpen { probe_until: None, .. }));
+    }
+
+    #[test]
+    fn half_of_the_outcomes_make_it_rest() {
+        let mut c = Condition::default();
+        for _ in 0..3 {
+            c.succeeded(false, at(100));
+        }
+        assert_eq!(fail(&mut c, ByShare(SECOND), false, 101), Tripped::No);
+        assert_eq!(fail(&mut c, ByShare(SECOND), false, 101), Tripped::No);
+        assert_eq!(fail(&mut c, ByShare(SECOND), false, 101), Tripped::Until(at(102)));
+        let mut alone = Condition::default();
+        let tripped = alone.failed(FailureKind::Timeout, ByShare(SECOND), false, true, at(1));
+        assert_eq!(tripped, Tripped::No, "the last healthy one goes on");
+        let mut fresh = Condition::default();
+        c.succeeded(false, at(100));
+        assert_eq!(fail(&mut fresh, ByShare(SECOND), false, 200), Tripped::Until(at(201)), "one that only fails");
+    }
+
+    #[test]
+    fn the_hundredth_no_and_the_next_yes() {
+        let mut c = Condition::default();
+        let verdict = Allowed { allowed: 100, class: None, lasts: SECOND * 60 };
+        for _ in 0..100 {
+            assert_eq!(fail(&mut c, verdict, false, 100), Tripped::No);
+        }
+        assert_eq!(fail(&mut c, verdict, false, 100), Tripped::Until(at(160)));
+        let mut slow = Condition::default();
+        let verdict = Allowed { allowed: 1, class: None, lasts: SECOND * 5 };
+        for secs in [10, 20, 30] {
+            assert_eq!(fail(&mut slow, verdict, false, secs), Tripped::No, "the earlier one is forgotten");
+        }
+    }
+
+    #[test]
+    fn an_operators_word_stands_above_all() {
+        let mut c = Condition::default();
+        c.drain(None);
+        assert_eq!(c.health(at(1)), Health::Drained { until: None });
+        c.drain(Some(at(5)));
+        assert_eq!(c.health(at(5)), Health::Ready);
+        fail(&mut c, AtOnce(SECOND * 9), false, 5);
+        assert!(c.restore(at(6)));
+        assert_eq!(c.health(at(6)), Health::Ready);
+    }
+}
