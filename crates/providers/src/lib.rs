@@ -5,9 +5,12 @@
 //! the transport are functions of values.
 
 pub mod catalog;
+mod chunk;
 pub mod encode;
 pub mod failure;
 pub mod reply;
+mod retry_after;
 pub mod simulated;
 pub mod sse;
 pub mod transport;
+mod usage;
