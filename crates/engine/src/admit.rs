@@ -67,7 +67,19 @@ impl Ask<'_> {
     pub(crate) fn has_untried(&self, engine: &Engine) -> bool {
         let Ok((_, fit)) = self.fit() else { return false };
         let untried: Vec<_> = fit.into_iter().filter(|d| !self.tried.contains(&d.id)).collect();
-        engine.state().view(&untried, engine.now()).iter().any(|view| candidates::is_usable(view))
+        engine.state().view(&untried, engine.now()).iter().any(candidates::is_usable)
+    }
+
+    /// Who would be asked now, best first. Takes no turn and reserves nothing.
+    ///
+    /// # Errors
+    /// When nobody is fit for the request.
+    pub(crate) fn preference(&self, engine: &Engine) -> Result<Vec<Arc<Deployment>>, Failure> {
+        let (group, fit) = self.fit()?;
+        let views = engine.state().view(&fit, engine.now());
+        let usable: Vec<_> = fit.into_iter().zip(views).filter(|(_, view)| candidates::is_usable(view)).collect();
+        let order = strategy::order(group, &usable, &mut || engine.roll(), &mut || 0);
+        Ok(order.into_iter().map(|i| Arc::clone(&usable[i].0)).collect())
     }
 
     async fn try_once(&self, engine: &Engine) -> Result<Admitted, Failure> {
@@ -81,7 +93,8 @@ impl Ask<'_> {
         let is_named = matches!(self.stop.target, StopTarget::Deployment(_));
         let mut ordered = self.order(engine, group, &usable, Regard::Heed);
         if is_named {
-            ordered.extend(resting.iter().map(|(d, _)| Candidate { deployment: Arc::clone(d), cooldown: Regard::Ignore }));
+            ordered
+                .extend(resting.iter().map(|(d, _)| Candidate { deployment: Arc::clone(d), cooldown: Regard::Ignore }));
         }
         let mut refusal = Refusal { retry_at: None, cause: RefusalCause::AllCooling };
         if !ordered.is_empty() {
@@ -90,7 +103,8 @@ impl Ask<'_> {
                 Admission::Refused(refused) => refusal = refused,
             }
         }
-        if refusal.cause == RefusalCause::AllCooling && self.table.routing.when_all_cooling == WhenAllCooling::LeastBad {
+        if refusal.cause == RefusalCause::AllCooling && self.table.routing.when_all_cooling == WhenAllCooling::LeastBad
+        {
             let least_bad: Vec<Candidate> = candidates::least_bad(&resting)
                 .map(|deployment| Candidate { deployment, cooldown: Regard::Ignore })
                 .collect();
@@ -137,14 +151,19 @@ impl Ask<'_> {
         usable: &[(Arc<Deployment>, DeploymentView)],
         cooldown: Regard,
     ) -> Vec<Candidate> {
-        let order = strategy::order(group, usable, &mut || engine.roll(), &mut || engine.state().ticket(group.name.as_str()));
+        let order =
+            strategy::order(group, usable, &mut || engine.roll(), &mut || engine.state().ticket(group.name.as_str()));
         order.into_iter().map(|i| Candidate { deployment: Arc::clone(&usable[i].0), cooldown }).collect()
     }
 
     /// What to reserve: the client's bound on output, else what is usual here.
     fn reservation(&self, fit: &[Arc<Deployment>], views: &[DeploymentView]) -> Tokens {
         let usual = views.iter().filter_map(|view| view.latency).map(|latency| latency.tokens).fold(0.0, f64::max);
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small positive count; casts saturate")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a small positive count; casts saturate"
+        )]
         let learned = if usual > 0.0 { (usual * 1.5).ceil() as u32 } else { UNKNOWN_OUTPUT };
         let longest = fit.iter().filter_map(|d| d.max_output_tokens).max().unwrap_or(u32::MAX);
         self.request.estimate.reservation(learned.min(longest))
@@ -159,9 +178,9 @@ impl Ask<'_> {
         resting: &[(Arc<Deployment>, DeploymentView)],
     ) -> Failure {
         let now = engine.now();
-        let rate_limited = resting.iter().any(|(_, view)| {
-            matches!(view.health, Health::Cooling { cause: FailureKind::RateLimited, .. })
-        });
+        let rate_limited = resting
+            .iter()
+            .any(|(_, view)| matches!(view.health, Health::Cooling { cause: FailureKind::RateLimited, .. }));
         let back = resting.iter().filter_map(|(_, view)| candidates::back_at(view)).chain(refusal.retry_at).min();
         let retry_after = back.map(|at| at.since(now));
         let least_bad = self.table.routing.when_all_cooling == WhenAllCooling::LeastBad;

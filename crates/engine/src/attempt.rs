@@ -100,16 +100,16 @@ impl Call<'_> {
             request_id: &self.request.id,
         };
         if let Some(text) = &self.request.controls.mock_response {
-            return Ok(simulated::mock(&mock_reply(text), &outgoing));
+            return Ok(simulated::mock(&mock_reply(text), &outgoing, engine.now()));
         }
         if let Some(mock) = &self.deployment.mock {
             if !mock.delay.is_zero() {
                 tokio::time::sleep(mock.delay).await;
             }
-            return Ok(simulated::mock(&mock.reply, &outgoing));
+            return Ok(simulated::mock(&mock.reply, &outgoing, engine.now()));
         }
         match self.deployment.endpoint.wire {
-            Wire::Simulated => Ok(simulated::respond(&outgoing)),
+            Wire::Simulated => Ok(simulated::respond(&outgoing, engine.now())),
             Wire::OpenAi => engine.transport().send(encode(&outgoing)?).await,
         }
     }

@@ -13,6 +13,9 @@ use weighbridge_providers::transport::Transport;
 use weighbridge_state::SharedState;
 
 use crate::answer::{Answer, Failed};
+use crate::clock::Clock;
+use crate::dice::Dice;
+use crate::{execute, forecast};
 
 /// What an engine is made of.
 #[derive(Debug)]
@@ -32,6 +35,8 @@ pub struct Parts {
 pub struct Engine {
     table: ArcSwap<RoutingTable>,
     parts: Parts,
+    clock: Clock,
+    dice: Dice,
 }
 
 /// What `POST /v1/route` answers with: deployments that would serve a request, best first.
@@ -46,7 +51,10 @@ pub struct Ranked {
 impl Engine {
     /// An engine with `table` in force.
     pub fn new(table: Arc<RoutingTable>, parts: Parts) -> Self {
-        Self { table: ArcSwap::new(table), parts }
+        let clock = Clock::start();
+        let dice = Dice::new(parts.seed);
+        parts.state.adopt(&table, clock.now());
+        Self { table: ArcSwap::new(table), parts, clock, dice }
     }
 
     /// The table in force. A request keeps the one it got.
@@ -56,6 +64,7 @@ impl Engine {
 
     /// Puts `table` in force. Requests under way keep theirs; unchanged deployments keep their state.
     pub fn adopt(&self, table: Arc<RoutingTable>) {
+        self.parts.state.adopt(&table, self.now());
         self.table.store(table);
     }
 
@@ -64,26 +73,23 @@ impl Engine {
     /// # Errors
     /// When every stop failed, or none could be asked.
     pub async fn execute(&self, table: Arc<RoutingTable>, request: Request) -> Result<Answer, Box<Failed>> {
-        let _ = (table, request);
-        std::future::pending().await
+        execute::execute(self, &table, request).await
     }
 
     /// The itinerary `request` would take by `table` and why, a line a stop; calls nobody.
     pub fn explain(&self, table: &RoutingTable, request: &Request) -> Vec<String> {
-        let _ = (table, request);
-        Vec::new()
+        forecast::explain(self, table, request)
     }
 
     /// Who would serve `request` now, best first; calls nobody.
     pub fn rank(&self, table: &RoutingTable, request: &Request) -> Vec<Ranked> {
-        let _ = (table, request);
-        Vec::new()
+        forecast::rank(self, table, request)
     }
 
     /// What is known now of every deployment of `table` that can be called, in the table's order.
     pub fn views(&self, table: &RoutingTable) -> Vec<DeploymentView> {
-        let _ = table;
-        Vec::new()
+        let deployments: Vec<_> = table.deployments().cloned().collect();
+        self.parts.state.view(&deployments, self.now())
     }
 
     /// The truth about deployments, for operators.
@@ -98,6 +104,19 @@ impl Engine {
 
     /// The time, as the store understands it.
     pub fn now(&self) -> Timestamp {
-        Timestamp::default()
+        self.clock.now()
+    }
+
+    pub(crate) fn clock(&self) -> Clock {
+        self.clock
+    }
+
+    pub(crate) fn transport(&self) -> &dyn Transport {
+        &*self.parts.transport
+    }
+
+    /// A number in `[0, 1)`.
+    pub(crate) fn roll(&self) -> f64 {
+        self.dice.roll()
     }
 }

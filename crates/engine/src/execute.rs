@@ -6,12 +6,15 @@ use std::time::Duration;
 use tokio::time::Instant;
 use weighbridge_domain::deployment::Deployment;
 use weighbridge_domain::failure::{Failure, FailureKind};
+use weighbridge_domain::limits::Tokens;
 use weighbridge_domain::name::DeploymentId;
+use weighbridge_domain::policy::CooldownVerdict;
 use weighbridge_domain::request::Request;
 use weighbridge_domain::table::RoutingTable;
+use weighbridge_domain::view::Health;
 use weighbridge_routing::itinerary::{Itinerary, Stop};
 use weighbridge_routing::retry::{self, Situation, Verdict};
-use weighbridge_state::{Grant, LatencySample, Outcome};
+use weighbridge_state::{LatencySample, Outcome};
 
 use crate::admit::{Admitted, Ask};
 use crate::answer::{Answer, AnswerBody, Failed};
@@ -48,7 +51,7 @@ pub(crate) async fn execute(
         last: None,
     };
     match run.walk(&itinerary, &mut journal).await {
-        Ok(reached) => Ok(reached.answer(engine, &request, journal)),
+        Ok(reached) => Ok(reached.answer(&request, journal)),
         Err(failure) => Err(Box::new(give_up(journal, failure))),
     }
 }
@@ -97,7 +100,8 @@ impl Run<'_> {
                 Ok(reached) => return Ok(reached),
                 Err(failure) => failure,
             };
-            let next = if self.request.controls.disable_fallbacks { None } else { itinerary.after(at, failure.facts()) };
+            let next =
+                if self.request.controls.disable_fallbacks { None } else { itinerary.after(at, failure.facts()) };
             match next {
                 Some(next) if Instant::now() < self.deadline => {
                     journal.fell_back(&stop.name(), &itinerary.stop(next).name(), failure.kind);
@@ -115,7 +119,7 @@ impl Run<'_> {
         let mut attempts = 0;
         loop {
             let ask = Ask { table: self.table, request: self.request, stop, tried: &self.tried };
-            let Admitted { deployment, grant, peers } = match ask.admit(self.engine).await {
+            let admitted = match ask.admit(self.engine).await {
                 Ok(admitted) => admitted,
                 // After a failed attempt its cause is what matters.
                 Err(failure) if attempts > 0 && failure.kind.is_own_verdict() => {
@@ -124,7 +128,8 @@ impl Run<'_> {
                 Err(failure) => return Err(failure),
             };
             attempts += 1;
-            let failure = match self.call(stop, is_first, &deployment, grant, peers, journal).await {
+            let deployment = Arc::clone(&admitted.deployment);
+            let failure = match self.call(stop, is_first, admitted, journal).await {
                 Ok(reached) => return Ok(reached),
                 Err(failure) => failure,
             };
@@ -161,7 +166,9 @@ impl Run<'_> {
         );
         let cap = self.table.routing.max_retries_per_request;
         let situation = Situation {
-            retries_left: allowed.saturating_sub(attempts - 1).min(cap.map_or(u32::MAX, |cap| cap.saturating_sub(self.retries))),
+            retries_left: allowed
+                .saturating_sub(attempts - 1)
+                .min(cap.map_or(u32::MAX, |cap| cap.saturating_sub(self.retries))),
             retries_done: attempts - 1,
             another_left: self.another_left(stop),
         };
@@ -176,7 +183,6 @@ impl Run<'_> {
 
     /// Whether the deployment will still cool for a rate limit after `pause`.
     fn is_pointless(&self, deployment: &Arc<Deployment>, pause: Duration) -> bool {
-        use weighbridge_domain::view::Health;
         let now = self.engine.now();
         let view = self.engine.state().view(std::slice::from_ref(deployment), now);
         matches!(
@@ -185,21 +191,25 @@ impl Run<'_> {
         )
     }
 
-    /// Calls `deployment`, and settles at once when that fails.
+    /// Calls the admitted deployment, and settles at once when that fails.
     async fn call(
         &self,
         stop: &Stop,
         is_first: bool,
-        deployment: &Arc<Deployment>,
-        grant: Grant,
-        peers: Arc<[DeploymentId]>,
+        admitted: Admitted,
         journal: &mut Journal,
     ) -> Result<Reached, Failure> {
+        let Admitted { deployment, grant, peers } = admitted;
         let state = Arc::clone(self.engine.state());
-        let permit = Permit::new(state, self.engine.clock(), grant, Arc::clone(deployment), peers);
+        let permit = Permit::new(state, self.engine.clock(), grant, Arc::clone(&deployment), peers);
         let upstream_model = deployment.model.fill(self.captures, &self.request.model);
-        journal.calling(deployment, &upstream_model);
-        let call = Call { deployment, upstream_model: &upstream_model, request: self.request, options: &stop.options };
+        journal.calling(&deployment, &upstream_model);
+        let call = Call {
+            deployment: &deployment,
+            upstream_model: &upstream_model,
+            request: self.request,
+            options: &stop.options,
+        };
         let began = Instant::now();
         let result = match self.request.controls.mock_failure {
             Some(kind) if is_first => Err(Failure::new(kind, "made up, as the request asked")),
@@ -207,19 +217,21 @@ impl Run<'_> {
         };
         match result {
             Ok(reply) => {
-                journal.attempt(deployment, 200, None, began.elapsed());
+                journal.attempt(&deployment, 200, None, began.elapsed());
                 let idle = call.timeouts().idle;
-                Ok(Reached { deployment: Arc::clone(deployment), permit, reply, idle })
+                Ok(Reached { deployment: Arc::clone(&deployment), permit, reply, idle })
             }
             Err(failure) => {
-                journal.attempt(deployment, failure.http_status(), Some(failure.kind), began.elapsed());
+                journal.attempt(&deployment, failure.http_status(), Some(failure.kind), began.elapsed());
                 let is_made_up = is_first && self.request.controls.mock_failure.is_some();
-                let outcome = if is_made_up || is_the_clients(failure.kind) {
+                // A client's bad key says nothing about a deployment that others use with ours.
+                let is_borrowed = stop.options.credentials.is_some();
+                let outcome = if is_made_up || is_borrowed || is_the_clients(failure.kind) {
                     Outcome::Neutral
                 } else {
                     Outcome::Failure { kind: failure.kind, verdict: judge(&failure, &call) }
                 };
-                permit.settle(None, outcome);
+                permit.settle(used_by_failure(failure.kind), outcome);
                 Err(failure)
             }
         }
@@ -231,9 +243,29 @@ const fn is_the_clients(kind: FailureKind) -> bool {
     matches!(kind, FailureKind::BadRequest | FailureKind::ContextWindow | FailureKind::ContentPolicy)
 }
 
+/// What a failed call has used: nothing when it was refused or never arrived; otherwise nobody
+/// knows, and the reservation stands.
+const fn used_by_failure(kind: FailureKind) -> Option<Tokens> {
+    match kind {
+        FailureKind::ServerError | FailureKind::Timeout | FailureKind::BrokenReply => None,
+        FailureKind::BadRequest
+        | FailureKind::ContextWindow
+        | FailureKind::ContentPolicy
+        | FailureKind::Authentication
+        | FailureKind::Quota
+        | FailureKind::NotFound
+        | FailureKind::RateLimited
+        | FailureKind::Overloaded
+        | FailureKind::Unreachable
+        | FailureKind::AtLimit
+        | FailureKind::AllCooling
+        | FailureKind::NoCandidate => Some(Tokens { input: 0, output: 0 }),
+    }
+}
+
 impl Reached {
     /// Hands the reply to the client: settles a whole one, lets a stream settle itself.
-    fn answer(self, engine: &Engine, request: &Request, mut journal: Journal) -> Answer {
+    fn answer(self, request: &Request, mut journal: Journal) -> Answer {
         let Self { deployment, permit, reply, idle } = self;
         let (head, body) = match reply.body {
             ReplyBody::Whole { bytes, usage, took } => {
@@ -262,12 +294,11 @@ impl Reached {
                 (head, AnswerBody::Stream(Box::pin(Relay::new(*opened, committed))))
             }
         };
-        let _ = engine;
         Answer { head, content_type: reply.content_type, upstream_headers: reply.headers, body }
     }
 }
 
 /// What a stream that broke after its first content means for the deployment.
-fn judge_broken_stream(failure: &Failure, deployment: &Deployment) -> weighbridge_domain::policy::CooldownVerdict {
+fn judge_broken_stream(failure: &Failure, deployment: &Deployment) -> CooldownVerdict {
     weighbridge_routing::cooldown::verdict(failure, &deployment.cooldown, None, false)
 }

@@ -3,8 +3,18 @@
 //! Read [`execute`] first: it walks the stops; [`attempt`] is one upstream call from view to
 //! settlement; [`stream`] is what a client then reads. Clock and dice are made here and nowhere else.
 
+mod admit;
 pub mod answer;
+mod attempt;
+mod clock;
+mod dice;
 pub mod engine;
+mod execute;
+mod forecast;
+mod journal;
+mod permit;
+mod plan;
+mod stream;
 
 pub use answer::{Answer, AnswerBody, AnswerHead, Failed};
 pub use engine::{Engine, Parts};

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use weighbridge_domain::failure::{Failure, FailureKind, FailureSet};
 use weighbridge_domain::group::ModelGroup;
+use weighbridge_domain::name::GroupName;
 use weighbridge_domain::plan::{Credentials, FallbackOn, Plan, StopOptions};
 use weighbridge_domain::request::{ClientFallback, Request};
 use weighbridge_domain::table::RoutingTable;
@@ -71,7 +72,9 @@ pub(crate) fn group_of<'a>(table: &'a RoutingTable, stop: &Stop) -> Option<&'a M
 fn primary(plan: &Plan) -> Plan {
     match plan {
         Plan::Fallback { children, .. } => children.first().map_or_else(|| plan.clone(), primary),
-        Plan::Group { group, options, .. } => Plan::Group { group: group.clone(), level: None, options: options.clone() },
+        Plan::Group { group, options, .. } => {
+            Plan::Group { group: group.clone(), level: None, options: options.clone() }
+        }
         Plan::Target { .. } | Plan::LoadBalance { .. } | Plan::Conditional { .. } => plan.clone(),
     }
 }
@@ -92,7 +95,12 @@ fn own_lists(table: &RoutingTable, request: &Request, mut plan: Arc<Plan>) -> Ar
 }
 
 /// One of the request's fallbacks; `None` when it names nothing that is configured.
-fn client_fallback(table: &RoutingTable, request: &Request, fallback: &ClientFallback, may_bring: bool) -> Option<Plan> {
+fn client_fallback(
+    table: &RoutingTable,
+    request: &Request,
+    fallback: &ClientFallback,
+    may_bring: bool,
+) -> Option<Plan> {
     let found = table.find(fallback.model.as_deref().unwrap_or(&request.model))?;
     let mut plan = primary(&found.entry.plan);
     let options = match &mut plan {
@@ -104,13 +112,13 @@ fn client_fallback(table: &RoutingTable, request: &Request, fallback: &ClientFal
     Some(plan)
 }
 
-fn with_credentials(group: &weighbridge_domain::name::GroupName, credentials: Credentials) -> Plan {
+fn with_credentials(group: &GroupName, credentials: Credentials) -> Plan {
     let options = StopOptions { credentials: Some(credentials), ..StopOptions::default() };
     Plan::Group { group: group.clone(), level: None, options }
 }
 
 /// Whether clients may bring keys of their own to `group`.
-fn may_bring_credentials(table: &RoutingTable, group: &Option<weighbridge_domain::name::GroupName>) -> bool {
+fn may_bring_credentials(table: &RoutingTable, group: &Option<GroupName>) -> bool {
     let allowed_by_group = || {
         let group = group.as_ref().and_then(|group| table.group(group));
         group.is_some_and(|group| group.deployments.iter().any(|deployment| deployment.client_credentials))

@@ -1,6 +1,7 @@
 //! What a client reads of a stream: peeked at until the first content, then passed on.
 
 use std::collections::VecDeque;
+use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -44,14 +45,14 @@ pub(crate) async fn open(mut body: BodyStream, mut reader: EventReader, sent: In
             }
             held.push(piece);
         }
-        if held.iter().any(|piece| piece.content) {
+        if held.iter().any(|piece| piece.content_events > 0) {
             return Ok(Opened { body, reader, held, first_token: sent.elapsed() });
         }
     }
-    match reader.end() {
-        Some(failure) => Err(failure),
-        None => Err(Failure::new(FailureKind::BrokenReply, "the provider's stream ended without content")),
-    }
+    let end = reader.end();
+    let failure = end.rest.and_then(|piece| piece.failure).or(end.failure);
+    Err(failure
+        .unwrap_or_else(|| Failure::new(FailureKind::BrokenReply, "the provider's stream ended without content")))
 }
 
 /// A committed stream: whatever goes wrong from here on reaches the client as an event.
@@ -98,12 +99,12 @@ impl Relay {
             first_token: opened.first_token,
             committed: Some(committed),
         };
-        relay.take(opened.held);
+        relay.accept(opened.held);
         relay
     }
 
     /// Counts `pieces` and queues their bytes as one.
-    fn take(&mut self, pieces: Vec<Piece>) {
+    fn accept(&mut self, pieces: Vec<Piece>) {
         let mut failure = None;
         let mut parts: Vec<Bytes> = Vec::with_capacity(pieces.len());
         for mut piece in pieces {
@@ -157,10 +158,9 @@ impl Relay {
             committed.journal.inter_token(&committed.deployment.id, mean);
         }
         let outcome = match &failure {
-            Some(failure) => Outcome::Failure {
-                kind: failure.kind,
-                verdict: (committed.judge)(failure, &committed.deployment),
-            },
+            Some(failure) => {
+                Outcome::Failure { kind: failure.kind, verdict: (committed.judge)(failure, &committed.deployment) }
+            }
             None => Outcome::Success { sample: Some(self.sample(&usage)) },
         };
         committed.permit.settle(Some(usage.tokens()), outcome);
@@ -189,8 +189,6 @@ impl Relay {
     }
 }
 
-use std::future::Future;
-
 impl Stream for Relay {
     type Item = Bytes;
 
@@ -205,14 +203,18 @@ impl Stream for Relay {
             match self.body.as_mut().poll_next(cx) {
                 Poll::Ready(Some(Ok(chunk))) => {
                     let pieces = self.reader.feed(chunk);
-                    self.take(pieces);
+                    self.accept(pieces);
                     self.rearm();
                 }
                 Poll::Ready(Some(Err(failure))) => self.break_off(failure),
-                Poll::Ready(None) => match self.reader.end() {
-                    Some(failure) => self.break_off(failure),
-                    None => self.finish(None),
-                },
+                Poll::Ready(None) => {
+                    let end = self.reader.end();
+                    self.accept(end.rest.into_iter().collect());
+                    match end.failure {
+                        Some(failure) => self.break_off(failure),
+                        None => self.finish(None),
+                    }
+                }
                 Poll::Pending if self.is_overdue(cx) => {
                     self.break_off(Failure::new(FailureKind::Timeout, "the provider's stream fell silent"));
                 }
@@ -244,9 +246,9 @@ impl Tally {
             self.usage = Some(usage);
         }
         self.delivered = self.delivered.saturating_add(piece.delivered_tokens);
-        if piece.content {
+        if piece.content_events > 0 {
             let now = Instant::now();
-            self.content_events += 1;
+            self.content_events += piece.content_events;
             self.first.get_or_insert(now);
             self.last = Some(now);
         }

@@ -1,0 +1,52 @@
+//! What would happen to a request, without anything happening.
+
+use weighbridge_domain::request::Request;
+use weighbridge_domain::table::RoutingTable;
+use weighbridge_routing::itinerary::Itinerary;
+
+use crate::admit::Ask;
+use crate::engine::{Engine, Ranked};
+use crate::plan;
+
+/// The stops of `request` by `table`, and whom each would ask.
+pub(crate) fn explain(engine: &Engine, table: &RoutingTable, request: &Request) -> Vec<String> {
+    let itinerary = match itinerary(table, request) {
+        Ok(itinerary) => itinerary,
+        Err(message) => return vec![message],
+    };
+    let mut lines = Vec::new();
+    for (stop, line) in itinerary.stops().iter().zip(itinerary.lines()) {
+        lines.push(line);
+        let strategy = plan::group_of(table, stop).map_or("", |group| group.strategy.label());
+        match (Ask { table, request, stop, tried: &[] }).preference(engine) {
+            Ok(order) => lines.extend(order.iter().map(|deployment| {
+                let (id, provider) = (&deployment.id, &deployment.endpoint.provider);
+                format!("     {id}  {provider}/{}  ({strategy})", deployment.model.as_str())
+            })),
+            Err(failure) => lines.push(format!("     nobody: {}", failure.message)),
+        }
+    }
+    lines
+}
+
+/// Who would serve `request` now, stop after stop, best first.
+pub(crate) fn rank(engine: &Engine, table: &RoutingTable, request: &Request) -> Vec<Ranked> {
+    let Ok(itinerary) = itinerary(table, request) else { return Vec::new() };
+    let mut ids = Vec::new();
+    for stop in itinerary.stops() {
+        for deployment in (Ask { table, request, stop, tried: &[] }).preference(engine).unwrap_or_default() {
+            if !ids.contains(&deployment.id) {
+                ids.push(deployment.id.clone());
+            }
+        }
+    }
+    #[expect(clippy::cast_precision_loss, reason = "a few deployments")]
+    let score = |place: usize| 1.0 - place as f64 / ids.len() as f64;
+    ids.iter().enumerate().map(|(place, id)| Ranked { deployment: id.clone(), score: score(place) }).collect()
+}
+
+/// The itinerary as the next request would get it; takes no turn.
+fn itinerary(table: &RoutingTable, request: &Request) -> Result<Itinerary, String> {
+    let way = plan::prepare(table, request).map_err(|failure| failure.message)?;
+    way.itinerary(request, &mut |_| 0).map_err(|failure| failure.message)
+}
