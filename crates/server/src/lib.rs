@@ -1,1 +1,32 @@
 //! The HTTP surface: routes, authentication, errors, server-sent events, admin.
+//!
+//! [`routes`] has every path on one screen. A request is checked (`auth`, `admission`), read
+//! ([`request`]), run by the engine (`operate`), and its outcome is told in headers (`headers`)
+//! and a body: `answer` when somebody answered, `error` when nobody did. The rest is for operators.
+
+mod admin;
+mod admission;
+mod answer;
+pub mod app;
+mod auth;
+mod controls;
+mod deployments;
+pub mod drain;
+mod error;
+mod fallbacks;
+mod headers;
+mod health;
+mod id;
+mod models;
+mod multipart;
+mod operate;
+pub mod refusal;
+pub mod request;
+pub mod routes;
+#[cfg(test)]
+mod testkit;
+
+pub use app::{App, AppParts, MetricsPage, Reload, Reloaded, Reloading};
+pub use drain::{Drain, serve};
+pub use refusal::Refusal;
+pub use routes::router;

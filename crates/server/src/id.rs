@@ -1,0 +1,101 @@
+//! Names for requests.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use http::HeaderMap;
+
+/// The longest id taken over from a client, in bytes.
+const LENGTH_MAX: usize = 128;
+
+/// Makes request ids: unlike each other for certain, unlike those of other replicas in all likelihood.
+#[derive(Debug)]
+pub(crate) struct Ids {
+    seed: (u64, u64),
+    made: AtomicU64,
+}
+
+impl Ids {
+    /// Ids that start anywhere.
+    pub(crate) fn new() -> Self {
+        let mut rng = fastrand::Rng::new();
+        Self { seed: (rng.u64(..), rng.u64(..)), made: AtomicU64::new(0) }
+    }
+
+    /// The client's `x-request-id` when it can be trusted in headers and logs, else a fresh id.
+    pub(crate) fn of(&self, headers: &HeaderMap) -> String {
+        match sane(headers, "x-request-id") {
+            Some(id) => id.to_owned(),
+            None => self.fresh(),
+        }
+    }
+
+    /// 128 bits in hexadecimal.
+    fn fresh(&self) -> String {
+        let count = self.made.fetch_add(1, Ordering::Relaxed);
+        let high = scramble(self.seed.0.wrapping_add(count));
+        let low = scramble(self.seed.1 ^ high);
+        format!("{high:016x}{low:016x}")
+    }
+}
+
+/// A header's value when it is short and visible ASCII throughout.
+pub(crate) fn sane<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let text = headers.get(name)?.to_str().ok()?;
+    let is_sane = !text.is_empty() && text.len() <= LENGTH_MAX && text.bytes().all(|byte| byte.is_ascii_graphic());
+    is_sane.then_some(text)
+}
+
+/// The client's `x-portkey-trace-id`, or the trace id of its `traceparent`.
+pub(crate) fn trace_id(headers: &HeaderMap) -> Option<&str> {
+    sane(headers, "x-portkey-trace-id").or_else(|| {
+        let trace_id = sane(headers, "traceparent")?.split('-').nth(1)?;
+        (trace_id.len() == 32 && trace_id.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(trace_id)
+    })
+}
+
+/// The mixing step of SplitMix64: one to one, so that unequal counts give unequal ids.
+const fn scramble(number: u64) -> u64 {
+    let mixed = number.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    mixed ^ (mixed >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use http::{HeaderMap, HeaderValue};
+
+    use super::{Ids, trace_id};
+
+    fn with(name: &'static str, value: &str) -> HeaderMap {
+        HeaderMap::from_iter([(name.parse().unwrap(), HeaderValue::from_bytes(value.as_bytes()).unwrap())])
+    }
+
+    #[test]
+    fn fresh_ids_are_unlike_each_other() {
+        let ids = Ids::new();
+        let made: HashSet<String> = (0..10_000).map(|_| ids.of(&HeaderMap::new())).collect();
+        assert_eq!(made.len(), 10_000);
+        assert!(made.iter().all(|id| id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())));
+    }
+
+    #[test]
+    fn a_clients_id_is_kept_when_it_is_sane() {
+        let ids = Ids::new();
+        assert_eq!(ids.of(&with("x-request-id", "req-1_a/B")), "req-1_a/B");
+        assert_eq!(ids.of(&with("x-request-id", &"x".repeat(128))), "x".repeat(128));
+        for bad in ["", "two words", "caf\u{e9}", &"x".repeat(129)] {
+            assert_eq!(ids.of(&with("x-request-id", bad)).len(), 32, "{bad}");
+        }
+    }
+
+    #[test]
+    fn traces_are_found() {
+        let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+        assert_eq!(trace_id(&with("x-portkey-trace-id", "mine")), Some("mine"));
+        assert_eq!(trace_id(&with("traceparent", &format!("00-{trace}-00f067aa0ba902b7-01"))), Some(trace));
+        assert_eq!(trace_id(&with("traceparent", "nonsense")), None);
+    }
+}

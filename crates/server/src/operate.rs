@@ -1,0 +1,68 @@
+//! The way of a request that is sent on: checked, read, run, answered.
+
+use std::sync::Arc;
+
+use axum::extract::Path;
+use axum::extract::rejection::PathRejection;
+use axum::response::{IntoResponse, Response};
+use weighbridge_domain::request::Operation;
+use weighbridge_domain::table::RoutingTable;
+
+use crate::app::App;
+use crate::headers::Stamp;
+use crate::refusal::Refusal;
+use crate::request::{self, Arrival};
+use crate::{answer, auth, error};
+
+/// Serves `request`. Nothing is spawned for it: when the client hangs up this future is dropped,
+/// and the call to the provider with it.
+pub(crate) async fn operate(
+    app: Arc<App>,
+    operation: Operation,
+    path_model: Option<Result<Path<String>, PathRejection>>,
+    request: axum::extract::Request,
+) -> Response {
+    let table = app.engine.table();
+    let id = app.ids.of(request.headers());
+    let stamp = Stamp::new(table.server.response_headers, &id, request.headers());
+    let asked = Asked { app: &app, operation, path_model, id, stamp: &stamp };
+    match asked.serve(table, request).await {
+        Ok(response) => response,
+        Err(refusal) => {
+            let mut response = refusal.into_response();
+            stamp.refused(response.headers_mut());
+            response
+        }
+    }
+}
+
+/// What is known of a request before it is read.
+struct Asked<'a> {
+    app: &'a App,
+    operation: Operation,
+    path_model: Option<Result<Path<String>, PathRejection>>,
+    id: String,
+    stamp: &'a Stamp,
+}
+
+impl Asked<'_> {
+    async fn serve(self, table: Arc<RoutingTable>, request: axum::extract::Request) -> Result<Response, Refusal> {
+        let (parts, body) = request.into_parts();
+        auth::client(&parts.headers, &table.server)?;
+        let slot = self.app.admission.enter(table.server.max_concurrent_requests)?;
+        let path_model =
+            self.path_model.transpose().map_err(|_| Refusal::bad("model", "The path's model is no text."))?;
+        let arrival = Arrival {
+            id: self.id,
+            operation: self.operation,
+            path_model: path_model.map(|Path(model)| model),
+            headers: &parts.headers,
+            body: request::collect(body, table.server.max_body_bytes).await?,
+        };
+        let request = request::read(arrival, &table.routing)?;
+        Ok(match self.app.engine.execute(table, request).await {
+            Ok(answer) => answer::answered(answer, slot, self.stamp),
+            Err(failed) => error::failed(&failed, self.stamp),
+        })
+    }
+}

@@ -1,0 +1,128 @@
+//! Every path on one screen.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{ConnectInfo, Path, Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, get, post};
+use http::{HeaderMap, Method, StatusCode, Uri};
+use weighbridge_domain::request::Operation;
+
+use crate::app::App;
+use crate::headers::put_request_id;
+use crate::operate::operate;
+use crate::refusal::Refusal;
+use crate::{admin, auth, health, models};
+
+/// The service that answers every route.
+pub fn router(app: Arc<App>) -> Router {
+    let asides = listings(&app).merge(admin_routes(&app)).merge(open_routes());
+    let asides = asides.layer(from_fn_with_state(Arc::clone(&app), name_request));
+    operations().merge(asides).fallback(unknown_route).method_not_allowed_fallback(unknown_method).with_state(app)
+}
+
+/// What is sent on to providers.
+fn operations() -> Router<Arc<App>> {
+    let mut router = Router::new()
+        .route("/router/completions", asked(Operation::Chat))
+        .route("/v2/rerank", asked(Operation::Rerank));
+    for operation in Operation::ALL {
+        let path = operation.path();
+        router = router
+            .route(path, asked(operation))
+            .route(&format!("/v1{path}"), asked(operation))
+            .route(&format!("/openai/deployments/{{model}}{path}"), asked_by_path(operation));
+    }
+    for operation in [Operation::Chat, Operation::Completions, Operation::Embeddings] {
+        let path = format!("/engines/{{model}}{}", operation.path());
+        router = router.route(&path, asked_by_path(operation)).route(&format!("/v1{path}"), asked_by_path(operation));
+    }
+    router
+}
+
+/// What clients may look up.
+fn listings(app: &Arc<App>) -> Router<Arc<App>> {
+    Router::new()
+        .route("/v1/models", get(models::list))
+        .route("/models", get(models::list))
+        .route("/v1/models/{*id}", get(models::one))
+        .route("/models/{*id}", get(models::one))
+        .route("/v1/model/info", get(models::deployments))
+        .route("/model/info", get(models::deployments))
+        .route("/v1/model_group/info", get(models::groups))
+        .route("/model_group/info", get(models::groups))
+        .route("/v1/route", post(admin::rank))
+        .route_layer(from_fn_with_state(Arc::clone(app), clients_only))
+}
+
+/// What operators may see and do.
+fn admin_routes(app: &Arc<App>) -> Router<Arc<App>> {
+    Router::new()
+        .route("/router/deployments", get(admin::deployments))
+        .route("/router/deployments/{id}/cooldown", post(admin::cool).delete(admin::restore))
+        .route("/router/reload", post(admin::reload))
+        .route_layer(from_fn_with_state(Arc::clone(app), operators_only))
+}
+
+/// What everybody may see, `/metrics` unless the configuration says otherwise.
+fn open_routes() -> Router<Arc<App>> {
+    Router::new()
+        .route("/health/live", get(health::live))
+        .route("/health/liveness", get(health::live))
+        .route("/health/liveliness", get(health::live))
+        .route("/health/ready", get(health::ready))
+        .route("/health/readiness", get(health::ready))
+        .route("/health", get(health::fleet))
+        .route("/metrics", get(health::metrics))
+}
+
+fn asked(operation: Operation) -> MethodRouter<Arc<App>> {
+    post(move |State(app), request: Request| operate(app, operation, None, request))
+}
+
+fn asked_by_path(operation: Operation) -> MethodRouter<Arc<App>> {
+    post(move |State(app), model: Result<Path<String>, PathRejection>, request: Request| {
+        operate(app, operation, Some(model), request)
+    })
+}
+
+async fn clients_only(State(app): State<Arc<App>>, request: Request, next: Next) -> Result<Response, Refusal> {
+    auth::client(request.headers(), &app.engine.table().server)?;
+    Ok(next.run(request).await)
+}
+
+async fn operators_only(State(app): State<Arc<App>>, request: Request, next: Next) -> Result<Response, Refusal> {
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| *peer);
+    auth::operator(request.headers(), peer, &app.engine.table().server)?;
+    Ok(next.run(request).await)
+}
+
+async fn name_request(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let id = app.ids.of(request.headers());
+    let mut response = next.run(request).await;
+    put_request_id(response.headers_mut(), &id);
+    response
+}
+
+async fn unknown_route(State(app): State<Arc<App>>, method: Method, uri: Uri, headers: HeaderMap) -> Response {
+    let refusal = Refusal::not_found(format!("There is no route {method} {}.", uri.path()));
+    named(&app, &headers, refusal)
+}
+
+async fn unknown_method(State(app): State<Arc<App>>, method: Method, uri: Uri, headers: HeaderMap) -> Response {
+    let message = format!("{} does not take {method}.", uri.path());
+    named(&app, &headers, Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "invalid_request_error", message))
+}
+
+fn named(app: &App, headers: &HeaderMap, refusal: Refusal) -> Response {
+    let mut response = refusal.into_response();
+    put_request_id(response.headers_mut(), &app.ids.of(headers));
+    response
+}
+
+#[cfg(test)]
+mod tests;

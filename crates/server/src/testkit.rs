@@ -1,0 +1,141 @@
+//! A small table, an engine over it that can call nobody, and an app around both.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::value::RawValue;
+use weighbridge_domain::deployment::{Auth, Deployment, Endpoint, ModelTemplate, Paths};
+use weighbridge_domain::event::Silent;
+use weighbridge_domain::failure::{Failure, FailureKind};
+use weighbridge_domain::group::{ModelGroup, Strategy};
+use weighbridge_domain::limits::Limits;
+use weighbridge_domain::plan::Plan;
+use weighbridge_domain::policy::{CooldownPolicy, RetryPolicy, Timeouts};
+use weighbridge_domain::provider::Wire;
+use weighbridge_domain::rotation::Rotation;
+use weighbridge_domain::secret::Secret;
+use weighbridge_domain::table::{Entry, LeftOut, ListedModel, RoutingTable};
+use weighbridge_domain::time::Timestamp;
+use weighbridge_domain::usage::Price;
+use weighbridge_domain::view::{DeploymentView, Health, WindowUsage};
+use weighbridge_engine::{Engine, Parts};
+use weighbridge_providers::transport::{Sending, Transport};
+use weighbridge_state::memory::MemoryStore;
+
+use crate::app::{App, AppParts, MetricsPage, Reload, Reloaded, Reloading};
+use crate::drain::Drain;
+
+/// `gpt-4o` with `dep-1` and `dep/2`, and `dep-3` left out.
+pub(crate) fn table() -> RoutingTable {
+    let deployments = vec![Arc::new(deployment("dep-1")), Arc::new(deployment("dep/2"))];
+    let mut table = RoutingTable::default();
+    table.fingerprint = "f00d".into();
+    let name = "gpt-4o".into();
+    let peers = deployments.iter().map(|deployment| deployment.id.clone()).collect();
+    table.add_entry("gpt-4o", Entry { plan: Arc::new(Plan::group(name)), group: Some("gpt-4o".into()) });
+    table.list(ListedModel { name: "gpt-4o".into(), group: Some("gpt-4o".into()) });
+    table.add_group(ModelGroup {
+        name: "gpt-4o".into(),
+        deployments,
+        strategy: Strategy::LeastUsage,
+        retry: RetryPolicy::default(),
+        peers,
+        rotation: Rotation::new(&[1.0, 1.0]),
+        listed: true,
+        tag_filtering: None,
+        paused: false,
+    });
+    let left_out = LeftOut { deployment: Arc::new(deployment("dep-3")), reason: "os.environ/KEY is not set".into() };
+    table.add_left_out(left_out);
+    table
+}
+
+fn deployment(id: &str) -> Deployment {
+    Deployment {
+        id: id.into(),
+        group: "gpt-4o".into(),
+        model: ModelTemplate::new("gpt-4o-2024"),
+        endpoint: Endpoint {
+            provider: "openai".into(),
+            wire: Wire::OpenAi,
+            base_url: "https://api.example/v1".into(),
+            paths: Paths::OpenAi,
+            auth: Auth::Bearer(Secret::new("sk-provider")),
+            headers: Vec::new(),
+            stream_usage: true,
+        },
+        limits: Limits { rpm: Some(10), tpm: Some(1000), ..Limits::default() },
+        weight: None,
+        order: 0,
+        tags: vec!["paid".into()],
+        tag_patterns: Vec::new(),
+        region: None,
+        price: Some(Price { input: 1e-6, output: 2e-6, ..Price::default() }),
+        max_input_tokens: Some(128_000),
+        max_output_tokens: None,
+        timeouts: Timeouts::default(),
+        retries: None,
+        cooldown: CooldownPolicy::default(),
+        body_defaults: Vec::new(),
+        body_drops: Vec::new(),
+        mock: None,
+        client_credentials: false,
+        mode: Some("chat".into()),
+        info: RawValue::from_string(r#"{"team":"blue","id":"written"}"#.into()).ok(),
+    }
+}
+
+/// What is known of a deployment that has done nothing yet.
+pub(crate) fn idle() -> DeploymentView {
+    DeploymentView {
+        health: Health::Ready,
+        usage: WindowUsage::default(),
+        in_flight: 0,
+        latency: None,
+        oldest_waiting: Duration::ZERO,
+    }
+}
+
+/// An app over `table`.
+pub(crate) fn app(table: RoutingTable, drain: Drain) -> Arc<App> {
+    let observer = Arc::new(Silent);
+    let parts = Parts {
+        state: Arc::new(MemoryStore::new(observer.clone())),
+        transport: Arc::new(Nobody),
+        observer,
+        seed: Some(1),
+    };
+    let engine = Arc::new(Engine::new(Arc::new(table), parts));
+    App::new(AppParts { engine, metrics: Arc::new(Page), reload: Arc::new(Refused), drain })
+}
+
+/// Reaches nobody.
+#[derive(Debug)]
+struct Nobody;
+
+impl Transport for Nobody {
+    fn send(&self, _: http::Request<Bytes>) -> Sending<'_> {
+        Box::pin(async { Err(Failure::new(FailureKind::Unreachable, "nobody is there")) })
+    }
+}
+
+#[derive(Debug)]
+struct Page;
+
+impl MetricsPage for Page {
+    fn render(&self, _: &RoutingTable, _: &[DeploymentView], mode: &str, _: Timestamp) -> Result<String, String> {
+        Ok(format!("weighbridge_store_mode{{mode=\"{mode}\"}} 1\n"))
+    }
+}
+
+/// A configuration that has become bad.
+#[derive(Debug)]
+struct Refused;
+
+impl Reload for Refused {
+    fn reload(&self) -> Reloading<'_> {
+        let refused: Result<Reloaded, _> = Err(vec!["error: router_config.yaml:3: model_list: missing".to_owned()]);
+        Box::pin(async { refused })
+    }
+}
