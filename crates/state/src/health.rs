@@ -114,7 +114,7 @@ impl Condition {
                 lasts
             }
             CooldownVerdict::Allowed { lasts, .. } if is_probe => lasts,
-            CooldownVerdict::Allowed { allowed, class, lasts } if self.count(class, lasts, now) > allowed => lasts,
+            CooldownVerdict::Allowed { allowed, class, lasts } if self.is_above(allowed, class, lasts, now) => lasts,
             CooldownVerdict::ByShare(_) | CooldownVerdict::Allowed { .. } => return Tripped::No,
         };
         self.rest_for(lasts, kind, is_probe, now)
@@ -145,8 +145,8 @@ impl Condition {
         }
     }
 
-    /// Counts a failure, and says how many there were within `lasts`.
-    fn count(&mut self, class: Option<ErrorClass>, lasts: Duration, now: Timestamp) -> u32 {
+    /// Counts a failure, and says whether there were more than `allowed` within `lasts`.
+    fn is_above(&mut self, allowed: u32, class: Option<ErrorClass>, lasts: Duration, now: Timestamp) -> bool {
         let at = match self.counted.iter().position(|(known, _)| *known == class) {
             Some(at) => at,
             None => {
@@ -155,11 +155,12 @@ impl Condition {
             }
         };
         let times = &mut self.counted[at].1;
-        while times.front().is_some_and(|first| now.since(*first) >= lasts) {
+        times.push_back(now);
+        // No more of them are kept than can matter.
+        while times.len() > allowed as usize + 1 || times.front().is_some_and(|first| now.since(*first) >= lasts) {
             times.pop_front();
         }
-        times.push_back(now);
-        u32::try_from(times.len()).unwrap_or(u32::MAX)
+        times.len() > allowed as usize
     }
 
     /// An operator takes it out.

@@ -1,0 +1,141 @@
+//! What labels may say: a bounded set of words, whatever clients and providers send.
+
+use std::collections::HashSet;
+
+use weighbridge_domain::name::{DeploymentId, GroupName};
+use weighbridge_domain::request::Operation;
+use weighbridge_domain::table::RoutingTable;
+
+/// The label of a group or deployment that there was none of.
+const NONE: &str = "none";
+
+/// The label of what is not in the table in force.
+const OTHER: &str = "other";
+
+/// The names that have series of their own.
+#[derive(Debug)]
+pub(super) struct Known(Option<Names>);
+
+#[derive(Debug)]
+struct Names {
+    groups: HashSet<GroupName>,
+    deployments: HashSet<DeploymentId>,
+}
+
+impl Known {
+    /// Any name, for as long as there is no table.
+    pub(super) const fn anything() -> Self {
+        Self(None)
+    }
+
+    /// The names in `table`.
+    pub(super) fn of(table: &RoutingTable) -> Self {
+        Self(Some(Names {
+            groups: table.groups().map(|group| group.name.clone()).collect(),
+            deployments: table.deployments().map(|deployment| deployment.id.clone()).collect(),
+        }))
+    }
+
+    pub(super) fn group<'a>(&self, name: Option<&'a GroupName>) -> &'a str {
+        name.map_or(NONE, |name| if self.has_group(name.as_str()) { name.as_str() } else { OTHER })
+    }
+
+    pub(super) fn deployment<'a>(&self, id: Option<&'a DeploymentId>) -> &'a str {
+        id.map_or(NONE, |id| if self.has_deployment(id.as_str()) { id.as_str() } else { OTHER })
+    }
+
+    /// A stop by its name in an itinerary: `group`, `group#level` or `=deployment`.
+    pub(super) fn stop<'a>(&self, name: &'a str) -> &'a str {
+        if let Some(id) = name.strip_prefix('=') {
+            return if self.has_deployment(id) { name } else { OTHER };
+        }
+        let group = match name.rsplit_once('#') {
+            Some((group, level)) if level.parse::<u32>().is_ok() => group,
+            _ => name,
+        };
+        if self.has_group(group) || self.has_group(name) { name } else { OTHER }
+    }
+
+    /// Whether series labelled `group` stay.
+    pub(super) fn keeps_group(&self, group: &str) -> bool {
+        group == NONE || group == OTHER || self.has_group(group)
+    }
+
+    /// Whether series labelled `deployment` stay.
+    pub(super) fn keeps_deployment(&self, deployment: &str) -> bool {
+        deployment == NONE || deployment == OTHER || self.has_deployment(deployment)
+    }
+
+    fn has_group(&self, name: &str) -> bool {
+        self.0.as_ref().is_none_or(|names| names.groups.contains(name))
+    }
+
+    fn has_deployment(&self, id: &str) -> bool {
+        self.0.as_ref().is_none_or(|names| names.deployments.contains(id))
+    }
+}
+
+/// `chat/completions`, `embeddings`, …
+pub(super) fn operation(operation: Operation) -> &'static str {
+    operation.path().trim_start_matches('/')
+}
+
+/// The code where it is one that is met in practice, else its class: providers choose codes freely.
+pub(super) const fn status(code: u16) -> &'static str {
+    match code {
+        200 => "200",
+        400 => "400",
+        401 => "401",
+        402 => "402",
+        403 => "403",
+        404 => "404",
+        408 => "408",
+        409 => "409",
+        413 => "413",
+        415 => "415",
+        422 => "422",
+        429 => "429",
+        499 => "499",
+        500 => "500",
+        502 => "502",
+        503 => "503",
+        504 => "504",
+        529 => "529",
+        100..=199 => "1xx",
+        201..=299 => "2xx",
+        300..=399 => "3xx",
+        405..=498 => "4xx",
+        501..=599 => "5xx",
+        _ => OTHER,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use weighbridge_domain::name::GroupName;
+
+    use super::{Known, status};
+    use crate::sample;
+
+    #[test]
+    fn codes_are_bounded() {
+        let labels: std::collections::BTreeSet<&str> = (0..=u16::MAX).map(status).collect();
+        assert_eq!(labels.len(), 24);
+        assert_eq!(
+            (status(200), status(204), status(418), status(599), status(999)),
+            ("200", "2xx", "4xx", "5xx", "other")
+        );
+    }
+
+    #[test]
+    fn names_outside_the_table_are_other() {
+        let known = Known::of(&sample::table());
+        let group = |name: &str| known.group(Some(&GroupName::new(name))).to_owned();
+        assert_eq!(
+            (group("gpt-4o").as_str(), group("sk-oops").as_str(), known.group(None)),
+            ("gpt-4o", "other", "none")
+        );
+        let stops = ["gpt-4o", "gpt-4o#2", "=azure-eu", "=gone", "gone#2", "gpt-4o#x"].map(|name| known.stop(name));
+        assert_eq!(stops, ["gpt-4o", "gpt-4o#2", "=azure-eu", "other", "other", "other"]);
+    }
+}

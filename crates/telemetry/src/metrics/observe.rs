@@ -1,0 +1,117 @@
+//! Which event counts where.
+
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use weighbridge_domain::event::{AttemptRecord, Event, Observer, RequestRecord};
+use weighbridge_domain::name::{DeploymentId, ProviderName};
+use weighbridge_domain::usage::Usage;
+
+use super::Metrics;
+use super::labels::{self, Known};
+use super::series::{DeploymentSeries, LOADED, REFUSED, Series};
+
+impl Observer for Metrics {
+    fn observe(&self, event: &Event<'_>) {
+        // Held while counting, so that no series comes back behind `adopt`.
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        self.series.count(event, &known);
+    }
+}
+
+impl Series {
+    fn count(&self, event: &Event<'_>, known: &Known) {
+        let of = &self.deployments;
+        match *event {
+            Event::RequestStarted { .. } => self.requests_in_flight.inc(),
+            Event::RequestFinished(record) => self.request(record, known),
+            Event::AttemptFinished { attempt, provider, .. } => of.attempt(attempt, provider, known),
+            Event::Retried { group, kind } => {
+                self.retries.with_label_values(&[known.group(Some(group)), kind.label()]).inc();
+            }
+            Event::FellBack { from, to, kind } => {
+                self.fallbacks.with_label_values(&[known.stop(from), known.stop(to), kind.label()]).inc();
+            }
+            Event::FirstToken { deployment, after } => {
+                of.first_token_seconds
+                    .with_label_values(&[known.deployment(Some(deployment))])
+                    .observe(after.as_secs_f64());
+            }
+            Event::InterToken { deployment, mean } => {
+                of.inter_token_seconds
+                    .with_label_values(&[known.deployment(Some(deployment))])
+                    .observe(mean.as_secs_f64());
+            }
+            Event::Settled { deployment, reserved, used } => of.settled(deployment, reserved, used, known),
+            Event::CooldownStarted { deployment, cause, .. } => {
+                of.cooldowns.with_label_values(&[known.deployment(Some(deployment)), cause.label()]).inc();
+            }
+            // Whether one cools is read at scrape time.
+            Event::CooldownEnded { .. } => {}
+            Event::LeastBadTried { deployment } => {
+                of.least_bad.with_label_values(&[known.deployment(Some(deployment))]).inc();
+            }
+            Event::ConfigLoaded { generation, .. } => {
+                self.config_generation.set(i64::try_from(generation).unwrap_or(i64::MAX));
+                self.config_reloads.with_label_values(&[LOADED]).inc();
+            }
+            Event::ConfigRefused { .. } => self.config_reloads.with_label_values(&[REFUSED]).inc(),
+        }
+    }
+
+    fn request(&self, record: &RequestRecord, known: &Known) {
+        let group = known.group(record.group.as_ref());
+        self.requests_in_flight.dec();
+        self.requests
+            .with_label_values(&[labels::operation(record.operation), group, labels::status(record.status)])
+            .inc();
+        self.request_seconds.with_label_values(&[group]).observe(Duration::from_millis(record.ms).as_secs_f64());
+        let deployment = known.deployment(record.deployment.as_ref());
+        if let Some(usage) = &record.usage {
+            self.deployments.used(deployment, usage);
+        }
+        // A counter takes no negative amount, whatever a price list says.
+        if let Some(cost) = record.cost.filter(|cost| *cost >= 0.0) {
+            self.deployments.cost.with_label_values(&[deployment]).inc_by(cost);
+        }
+    }
+}
+
+impl DeploymentSeries {
+    fn attempt(&self, attempt: &AttemptRecord, provider: &ProviderName, known: &Known) {
+        let deployment = known.deployment(attempt.deployment.as_ref());
+        let outcome = attempt.kind.map_or("success", |kind| kind.label());
+        self.attempts.with_label_values(&[deployment, provider.as_str(), outcome]).inc();
+        self.attempt_seconds.with_label_values(&[deployment]).observe(Duration::from_millis(attempt.ms).as_secs_f64());
+    }
+
+    fn used(&self, deployment: &str, usage: &Usage) {
+        let parts = [
+            ("input", usage.prompt_tokens),
+            ("output", usage.completion_tokens),
+            ("cache_read", usage.cache_read_tokens),
+            ("cache_write", usage.cache_write_tokens),
+            ("reasoning", usage.reasoning_tokens),
+        ];
+        for (direction, tokens) in parts {
+            // Most providers never report most parts: no series for those.
+            if tokens > 0 {
+                self.tokens.with_label_values(&[deployment, direction]).inc_by(tokens.into());
+            }
+        }
+    }
+
+    fn settled(&self, deployment: &DeploymentId, reserved: u64, used: u64, known: &Known) {
+        let deployment = known.deployment(Some(deployment));
+        self.reserved_tokens.with_label_values(&[deployment]).inc_by(reserved);
+        self.settled_tokens.with_label_values(&[deployment]).inc_by(used);
+        if reserved > 0 {
+            self.reservation_ratio.with_label_values(&[deployment]).observe(float(used) / float(reserved));
+        }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "token counts are far below 2^53")]
+const fn float(count: u64) -> f64 {
+    count as f64
+}
