@@ -5,21 +5,20 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-/// A router for LLM fleets: LiteLLM's config.yaml, limits that hold.
+/// A router for LLM fleets: LiteLLM's config.yaml, limits that hold. Without a command it serves.
 #[derive(Debug, Parser)]
-#[command(name = "weighbridge", version)]
+#[command(name = "weighbridge", version, args_conflicts_with_subcommands = true)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
+    #[command(flatten)]
+    serve: Serve,
 }
 
 impl Cli {
     /// What to do; `serve` when nothing was said.
     pub(crate) fn command(self) -> Command {
-        self.command.unwrap_or_else(|| match Cli::parse_from(["weighbridge", "serve"]).command {
-            Some(command) => command,
-            None => unreachable!("serve was just said"),
-        })
+        self.command.unwrap_or(Command::Serve(self.serve))
     }
 }
 
@@ -52,7 +51,7 @@ pub(crate) struct Serve {
     /// Overrides the port of --listen.
     #[arg(long, env = "PORT")]
     pub(crate) port: Option<u16>,
-    /// Which log lines to print (`warn`, `info`, `weighbridge_engine=debug`, …).
+    /// Which log lines to print (`warn`, `info`, `weighbridge_telemetry=debug`, …).
     #[arg(long, env = "RUST_LOG", default_value = "info")]
     pub(crate) log: String,
 }

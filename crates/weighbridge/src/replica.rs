@@ -1,0 +1,152 @@
+//! One replica: an engine, the configuration it came from, and who is told what happens.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::sync::Mutex;
+use weighbridge_config::env::ProcessEnvironment;
+use weighbridge_config::{Loaded, Refused, load, load_text};
+use weighbridge_domain::event::{Event, Observer};
+use weighbridge_domain::table::RoutingTable;
+use weighbridge_domain::time::Timestamp;
+use weighbridge_domain::view::DeploymentView;
+use weighbridge_engine::Engine;
+use weighbridge_providers::catalog::catalog;
+use weighbridge_server::{App, AppParts, Drain, MetricsPage, Reload, Reloaded, Reloading};
+use weighbridge_state::Mode;
+use weighbridge_telemetry::logs::RequestLog;
+use weighbridge_telemetry::metrics::{Metrics, Scrape};
+use weighbridge_telemetry::observers::Observers;
+
+use crate::router::{BuildError, engine};
+
+/// One replica, ready to be served.
+#[derive(Debug)]
+pub struct Replica {
+    engine: Arc<Engine>,
+    metrics: Arc<Metrics>,
+    /// Where the configuration stands; `None` when it was given as text.
+    file: Option<PathBuf>,
+    /// Held while another configuration is put in force.
+    in_force: Mutex<InForce>,
+}
+
+/// The configuration in force.
+#[derive(Debug)]
+struct InForce {
+    /// Its number, counted from 1.
+    generation: u64,
+    /// The files it came from.
+    files: Vec<PathBuf>,
+}
+
+impl Replica {
+    /// A replica by the file at `path`.
+    ///
+    /// # Errors
+    /// When the configuration cannot serve, with every problem it has.
+    pub fn from_file(path: &Path) -> Result<Arc<Self>, BuildError> {
+        Self::from_loaded(load(path, &catalog(), &ProcessEnvironment)?, Some(path.to_owned()))
+    }
+
+    /// A replica by configuration text; it cannot be reloaded.
+    ///
+    /// # Errors
+    /// When the configuration cannot serve, with every problem it has.
+    pub fn from_yaml(text: &str) -> Result<Arc<Self>, BuildError> {
+        Self::from_loaded(load_text(text, &catalog(), &ProcessEnvironment)?, None)
+    }
+
+    /// A replica by a configuration that is loaded already, and stands in `file`.
+    ///
+    /// # Errors
+    /// When the HTTP client or the metrics cannot be set up.
+    pub fn from_loaded(mut loaded: Loaded, file: Option<PathBuf>) -> Result<Arc<Self>, BuildError> {
+        let metrics =
+            Metrics::new(env!("CARGO_PKG_VERSION")).map_err(|error| BuildError::Metrics(error.to_string()))?;
+        let metrics = Arc::new(metrics);
+        let in_force = Mutex::new(InForce { generation: 1, files: std::mem::take(&mut loaded.files) });
+        let observers = Observers(vec![Arc::clone(&metrics) as Arc<dyn Observer>, Arc::new(RequestLog)]);
+        let engine = Arc::new(engine(loaded, Arc::new(observers))?);
+        let replica = Self { engine, metrics, file, in_force };
+        replica.tell_loaded(&replica.engine.table(), 1);
+        Ok(Arc::new(replica))
+    }
+
+    /// The engine.
+    pub fn engine(&self) -> &Arc<Engine> {
+        &self.engine
+    }
+
+    /// The files the configuration in force came from, for a watch.
+    pub async fn files(&self) -> Vec<PathBuf> {
+        self.in_force.lock().await.files.clone()
+    }
+
+    /// The HTTP surface of this replica, which ends with `drain`.
+    pub fn app(self: &Arc<Self>, drain: Drain) -> Arc<App> {
+        App::new(AppParts {
+            engine: Arc::clone(&self.engine),
+            metrics: Arc::clone(self) as Arc<dyn MetricsPage>,
+            reload: Arc::clone(self) as Arc<dyn Reload>,
+            drain,
+        })
+    }
+
+    fn tell_loaded(&self, table: &RoutingTable, generation: u64) {
+        self.metrics.adopt(table);
+        self.engine.observer().observe(&Event::ConfigLoaded {
+            generation,
+            fingerprint: &table.fingerprint,
+            deployments: table.deployments().count(),
+            left_out: table.left_out().len(),
+        });
+    }
+
+    async fn load_again(&self) -> Result<Reloaded, Vec<String>> {
+        let Some(file) = self.file.clone() else {
+            return Err(vec!["this router was started from text: there is no file to load again".to_owned()]);
+        };
+        // One at a time, so that the later file wins.
+        let mut in_force = self.in_force.lock().await;
+        let loading = tokio::task::spawn_blocking(move || load(&file, &catalog(), &ProcessEnvironment));
+        let loaded = match loading.await {
+            Ok(Ok(loaded)) => loaded,
+            Ok(Err(refused)) => return Err(self.refuse(&refused)),
+            Err(_) => return Err(vec!["loading the configuration failed".to_owned()]),
+        };
+        *in_force = InForce { generation: in_force.generation + 1, files: loaded.files };
+        let generation = in_force.generation;
+        let table = Arc::new(loaded.table);
+        self.engine.adopt(Arc::clone(&table));
+        self.tell_loaded(&table, generation);
+        Ok(Reloaded { generation, warnings: loaded.warnings.iter().map(ToString::to_string).collect() })
+    }
+
+    /// Tells why a configuration was not put in force.
+    fn refuse(&self, refused: &Refused) -> Vec<String> {
+        let problems: Vec<String> = refused.problems.iter().map(ToString::to_string).collect();
+        self.engine.observer().observe(&Event::ConfigRefused { problems: &problems.join("\n") });
+        problems
+    }
+}
+
+impl Reload for Replica {
+    fn reload(&self) -> Reloading<'_> {
+        Box::pin(self.load_again())
+    }
+}
+
+impl MetricsPage for Replica {
+    fn render(
+        &self,
+        table: &RoutingTable,
+        views: &[DeploymentView],
+        mode: &str,
+        now: Timestamp,
+    ) -> Result<String, String> {
+        let modes = Mode::ALL.map(Mode::label);
+        let scrape = Scrape { table, views, mode, modes: &modes, now };
+        self.metrics.render(&scrape).map_err(|error| error.to_string())
+    }
+}

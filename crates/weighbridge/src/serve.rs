@@ -1,0 +1,95 @@
+//! `weighbridge serve`: a replica until SIGTERM.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use weighbridge::BuildError;
+use weighbridge::replica::Replica;
+use weighbridge_config::env::ProcessEnvironment;
+use weighbridge_config::load;
+use weighbridge_config::watch::Watch;
+use weighbridge_providers::catalog::catalog;
+use weighbridge_server::{Drain, Reload, serve};
+use weighbridge_telemetry::logs::{self, Format};
+
+use crate::args::Serve;
+use crate::signals;
+
+/// Runs a replica to its end.
+///
+/// # Errors
+/// What keeps it from starting, in words for the terminal.
+pub(crate) async fn run(args: &Serve) -> Result<(), String> {
+    let path = &args.file.config;
+    let loaded =
+        load(path, &catalog(), &ProcessEnvironment).map_err(|refused| BuildError::from(refused).to_string())?;
+    let format = if loaded.table.server.json_logs { Format::Json } else { Format::Human };
+    logs::init(&args.log, format).map_err(|error| error.to_string())?;
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    let replica = Replica::from_loaded(loaded, Some(path.clone())).map_err(|error| error.to_string())?;
+    let address = SocketAddr::new(args.listen.ip(), args.port.unwrap_or(args.listen.port()));
+    let listener = listen(address).await?;
+    let drain = Drain::new();
+    tokio::spawn(reload_on_change(Arc::clone(&replica)));
+    tokio::spawn(reload_on_hangup(Arc::clone(&replica)));
+    tokio::spawn(drain_on_signal(drain.clone()));
+    tracing::info!(%address, config = %path.display(), "serving");
+    serve(listener, replica.app(drain.clone()), drain).await.map_err(|error| error.to_string())
+}
+
+/// Loads the configuration anew whenever one of its files changed.
+async fn reload_on_change(replica: Arc<Replica>) {
+    loop {
+        let mut watch = match Watch::start(&replica.files().await) {
+            Ok(watch) => watch,
+            Err(error) => {
+                tracing::warn!(%error, "after a change, send SIGHUP or POST /router/reload");
+                return;
+            }
+        };
+        // The watch goes on as it is until a configuration is in force that may have other files.
+        while watch.changed().await.is_some() {
+            if reload(&replica).await {
+                break;
+            }
+        }
+    }
+}
+
+/// Loads the configuration anew at every SIGHUP.
+async fn reload_on_hangup(replica: Arc<Replica>) {
+    let Some(mut hangups) = signals::hangups() else { return };
+    while hangups.recv().await.is_some() {
+        reload(&replica).await;
+    }
+}
+
+/// Loads the configuration anew; says whether it is in force. The log tells what was refused.
+async fn reload(replica: &Replica) -> bool {
+    match replica.reload().await {
+        Ok(reloaded) => {
+            for warning in reloaded.warnings {
+                tracing::warn!("{warning}");
+            }
+            true
+        }
+        Err(_) => false,
+    }
+}
+
+/// A socket at `address`.
+pub(crate) async fn listen(address: SocketAddr) -> Result<TcpListener, String> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| format!("cannot listen on {address}: {error}; choose another with --listen or PORT"))
+}
+
+/// Begins the end at SIGTERM or SIGINT.
+pub(crate) async fn drain_on_signal(drain: Drain) {
+    signals::terminated().await;
+    tracing::info!("draining: readiness is off, requests under way are finished");
+    drain.begin();
+}
