@@ -1,6 +1,6 @@
 //! Finds a deployment for a stop and reserves a place on it.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -33,6 +33,8 @@ pub(crate) struct Ask<'a> {
     pub(crate) request: &'a Request,
     pub(crate) stop: &'a Stop,
     pub(crate) tried: &'a [DeploymentId],
+    /// The stop's turn in its group's rotation: one a request, however often it is tried.
+    pub(crate) turn: &'a OnceLock<u64>,
 }
 
 /// A deployment with a place reserved on it.
@@ -151,9 +153,12 @@ impl Ask<'_> {
         usable: &[(Arc<Deployment>, DeploymentView)],
         cooldown: Regard,
     ) -> Vec<Candidate> {
-        let order =
-            strategy::order(group, usable, &mut || engine.roll(), &mut || engine.state().ticket(group.name.as_str()));
+        let order = strategy::order(group, usable, &mut || engine.roll(), &mut || self.turn(engine, group));
         order.into_iter().map(|i| Candidate { deployment: Arc::clone(&usable[i].0), cooldown }).collect()
+    }
+
+    fn turn(&self, engine: &Engine, group: &ModelGroup) -> u64 {
+        *self.turn.get_or_init(|| engine.state().ticket(group.name.as_str()))
     }
 
     /// What to reserve: the client's bound on output, else what is usual here.

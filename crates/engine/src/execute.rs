@@ -1,6 +1,6 @@
 //! The loop: walks an itinerary stop by stop until somebody answers.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -117,8 +117,9 @@ impl Run<'_> {
     /// Asks one stop, as often as its policy allows.
     async fn try_stop(&mut self, stop: &Stop, is_first: bool, journal: &mut Journal) -> Result<Reached, Failure> {
         let mut attempts = 0;
+        let turn = OnceLock::new();
         loop {
-            let ask = Ask { table: self.table, request: self.request, stop, tried: &self.tried };
+            let ask = Ask { table: self.table, request: self.request, stop, tried: &self.tried, turn: &turn };
             let admitted = match ask.admit(self.engine).await {
                 Ok(admitted) => admitted,
                 // After a failed attempt its cause is what matters.
@@ -140,7 +141,7 @@ impl Run<'_> {
                 Verdict::Next => {}
                 Verdict::Again(pause) => {
                     let back_at = Instant::now() + pause;
-                    if back_at >= self.deadline || self.is_pointless(&deployment, pause) {
+                    if back_at >= self.deadline || self.is_rate_limited(&deployment) {
                         return Err(failure);
                     }
                     tokio::time::sleep_until(back_at).await;
@@ -177,18 +178,14 @@ impl Run<'_> {
 
     /// Whether the stop has a deployment that has not failed this request and may be asked.
     fn another_left(&self, stop: &Stop) -> bool {
-        let ask = Ask { table: self.table, request: self.request, stop, tried: &self.tried };
+        let ask = Ask { table: self.table, request: self.request, stop, tried: &self.tried, turn: &OnceLock::new() };
         ask.has_untried(self.engine)
     }
 
-    /// Whether the deployment will still cool for a rate limit after `pause`.
-    fn is_pointless(&self, deployment: &Arc<Deployment>, pause: Duration) -> bool {
-        let now = self.engine.now();
-        let view = self.engine.state().view(std::slice::from_ref(deployment), now);
-        matches!(
-            view.first().map(|view| view.health),
-            Some(Health::Cooling { until, cause: FailureKind::RateLimited }) if until > now + pause
-        )
+    /// Whether the deployment rests for its provider's rate limit: nobody is sent there meanwhile.
+    fn is_rate_limited(&self, deployment: &Arc<Deployment>) -> bool {
+        let view = self.engine.state().view(std::slice::from_ref(deployment), self.engine.now());
+        matches!(view.first().map(|view| view.health), Some(Health::Cooling { cause: FailureKind::RateLimited, .. }))
     }
 
     /// Calls the admitted deployment, and settles at once when that fails.

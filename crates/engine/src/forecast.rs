@@ -1,5 +1,7 @@
 //! What would happen to a request, without anything happening.
 
+use std::sync::OnceLock;
+
 use weighbridge_domain::request::Request;
 use weighbridge_domain::table::RoutingTable;
 use weighbridge_routing::itinerary::Itinerary;
@@ -18,7 +20,7 @@ pub(crate) fn explain(engine: &Engine, table: &RoutingTable, request: &Request) 
     for (stop, line) in itinerary.stops().iter().zip(itinerary.lines()) {
         lines.push(line);
         let strategy = plan::group_of(table, stop).map_or("", |group| group.strategy.label());
-        match (Ask { table, request, stop, tried: &[] }).preference(engine) {
+        match (Ask { table, request, stop, tried: &[], turn: &OnceLock::new() }).preference(engine) {
             Ok(order) => lines.extend(order.iter().map(|deployment| {
                 let (id, provider) = (&deployment.id, &deployment.endpoint.provider);
                 format!("     {id}  {provider}/{}  ({strategy})", deployment.model.as_str())
@@ -34,7 +36,9 @@ pub(crate) fn rank(engine: &Engine, table: &RoutingTable, request: &Request) -> 
     let Ok(itinerary) = itinerary(table, request) else { return Vec::new() };
     let mut ids = Vec::new();
     for stop in itinerary.stops() {
-        for deployment in (Ask { table, request, stop, tried: &[] }).preference(engine).unwrap_or_default() {
+        for deployment in
+            (Ask { table, request, stop, tried: &[], turn: &OnceLock::new() }).preference(engine).unwrap_or_default()
+        {
             if !ids.contains(&deployment.id) {
                 ids.push(deployment.id.clone());
             }
