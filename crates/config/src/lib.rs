@@ -1,10 +1,47 @@
 //! YAML dialects compiled to a routing table, with every problem named; hot reload.
 //!
-//! A file is read as nodes that know their line ([`yaml`]), the nodes are walked section by
-//! section, and what comes out is a [`RoutingTable`] and every [`problem::Problem`] there is.
+//! A file is read as nodes that know their line (`yaml`), the nodes are walked section by
+//! section (`compile`), and what comes out is a [`RoutingTable`] and every [`Problem`] there is.
 
 pub mod env;
 pub mod problem;
+pub mod watch;
+
+mod aliases;
+mod base_url;
+mod body;
+mod compile;
+mod deployment;
+mod endpoint;
+mod entry;
+mod fallbacks;
+mod groups;
+mod identity;
+mod include;
+mod json;
+mod known;
+mod layers;
+mod lend;
+mod limits;
+mod mock;
+mod model_list;
+mod models;
+mod plans;
+mod pools;
+mod reader;
+mod report;
+mod retry;
+mod scalar;
+mod sections;
+mod siblings;
+mod strategy_names;
+mod suggest;
+mod targets;
+#[cfg(test)]
+mod tests;
+mod upstream;
+mod variables;
+mod yaml;
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +49,9 @@ use weighbridge_domain::provider::Catalog;
 use weighbridge_domain::table::RoutingTable;
 
 use crate::env::Environment;
-use crate::problem::Problem;
+use crate::include::Source;
+use crate::problem::{Problem, Severity};
+use crate::report::Report;
 
 /// A configuration that can serve.
 #[derive(Debug)]
@@ -40,8 +79,9 @@ pub struct Refused {
 /// # Errors
 /// When it cannot serve, with every problem it has.
 pub fn load(path: &Path, catalog: &Catalog, environment: &dyn Environment) -> Result<Loaded, Box<Refused>> {
-    let _ = (catalog, environment);
-    Err(Box::new(Refused { path: path.to_owned(), problems: Vec::new() }))
+    let report = Report::default();
+    let source = include::read(path, &report);
+    finish(path, source, report, catalog, environment)
 }
 
 /// Loads configuration text that stands in no file; `include` is an error in it.
@@ -49,6 +89,27 @@ pub fn load(path: &Path, catalog: &Catalog, environment: &dyn Environment) -> Re
 /// # Errors
 /// When it cannot serve, with every problem it has.
 pub fn load_text(text: &str, catalog: &Catalog, environment: &dyn Environment) -> Result<Loaded, Box<Refused>> {
-    let _ = (text, catalog, environment);
-    Err(Box::new(Refused { path: PathBuf::from("-"), problems: Vec::new() }))
+    let report = Report::default();
+    let source = include::read_text(text, &report);
+    finish(Path::new("-"), source, report, catalog, environment)
+}
+
+fn finish(
+    path: &Path,
+    source: Source,
+    report: Report,
+    catalog: &Catalog,
+    environment: &dyn Environment,
+) -> Result<Loaded, Box<Refused>> {
+    // What follows from a file that could not be read is no problem of its own.
+    let table = if report.has_errors() {
+        RoutingTable::default()
+    } else {
+        compile::compile(&source, &report, catalog, environment)
+    };
+    let problems = report.into_problems();
+    if problems.iter().any(|problem| problem.severity == Severity::Error) {
+        return Err(Box::new(Refused { path: path.to_owned(), problems }));
+    }
+    Ok(Loaded { table, warnings: problems, files: source.files })
 }

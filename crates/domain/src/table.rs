@@ -75,7 +75,10 @@ impl RoutingTable {
     /// Adds a group and its deployments. A group of the same name is replaced.
     pub fn add_group(&mut self, group: ModelGroup) {
         for deployment in &group.deployments {
-            self.deployments.insert(deployment.id.clone(), Arc::clone(deployment));
+            // One that is lent to another group stays what it is in its own.
+            if deployment.group == group.name || !self.deployments.contains_key(&deployment.id) {
+                self.deployments.insert(deployment.id.clone(), Arc::clone(deployment));
+            }
         }
         if !self.groups.contains_key(&group.name) {
             self.group_order.push(group.name.clone());
@@ -153,9 +156,13 @@ impl RoutingTable {
         self.deployments.get(id)
     }
 
-    /// All deployments that can be called, group by group in the order of the configuration.
+    /// All deployments that can be called, each once, group by group in the order of the configuration.
     pub fn deployments(&self) -> impl Iterator<Item = &Arc<Deployment>> {
-        self.groups().flat_map(|group| &group.deployments)
+        self.groups().flat_map(move |group| {
+            let is_lent =
+                move |deployment: &Arc<Deployment>| deployment.group != group.name && self.groups.contains_key(&deployment.group);
+            group.deployments.iter().filter(move |deployment| !is_lent(deployment))
+        })
     }
 
     /// Deployments that cannot be called.

@@ -1,0 +1,108 @@
+//! Base URLs as people paste them, brought into the form that paths are added to.
+
+use weighbridge_domain::provider::{PathStyle, Provider};
+
+use crate::reader::Field;
+
+/// Ends of URLs that were pasted whole.
+const PASTED: &[&str] = &["/chat/completions", "/completions", "/embeddings", "/responses"];
+
+/// The base URL in `text`, with warnings about what was cut off.
+pub(crate) fn tidy(text: &str, provider: &Provider, field: &Field<'_>) -> Result<String, String> {
+    let path = text.split(['?', '#']).next().unwrap_or_default().trim_end_matches('/');
+    if PASTED.iter().any(|end| path.ends_with(end)) {
+        field.warn("this is the URL of one route, not of the API", "the route is cut off; write the URL up to /v1");
+    }
+    let base = checked(text, provider).ok_or_else(|| "its api_base is no http:// or https:// URL".to_owned())?;
+    if matches!(provider.paths, PathStyle::Azure) && base.contains("/openai/deployments/") {
+        field.warn(
+            "the deployment's name stands in the URL",
+            "it is taken from `model`; write https://<name>.openai.azure.com",
+        );
+    }
+    Ok(base)
+}
+
+/// The base URL in `text`; `None` when it is no URL.
+pub(crate) fn checked(text: &str, provider: &Provider) -> Option<String> {
+    let text = text.trim();
+    let (scheme, _) = text.split_once("://")?;
+    let is_plain = |b: u8| b.is_ascii_graphic() && !b"\"<>\\^`|".contains(&b);
+    if !matches!(scheme.to_ascii_lowercase().as_str(), "http" | "https") || !text.bytes().all(is_plain) {
+        return None;
+    }
+    let mut base = text.split(['?', '#']).next().unwrap_or_default().trim_end_matches('/').to_owned();
+    for end in PASTED {
+        if let Some(short) = base.strip_suffix(end) {
+            base.truncate(short.trim_end_matches('/').len());
+            break;
+        }
+    }
+    let rest = base.split_once("://")?.1;
+    if !is_authority(rest.split('/').next().unwrap_or_default()) {
+        return None;
+    }
+    if !rest.contains('/') {
+        base += default_path(rest, provider);
+    }
+    Some(base)
+}
+
+/// Whether `text` is `host`, `host:port` or `[address]:port`, perhaps after `user:password@`.
+fn is_authority(text: &str) -> bool {
+    let host = text.rsplit_once('@').map_or(text, |(_, host)| host);
+    let (name, port) = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((address, port)) => (address, port.strip_prefix(':')),
+        None => host.rsplit_once(':').map_or((host, None), |(name, port)| (name, Some(port))),
+    };
+    let is_name = |b: u8| b.is_ascii_alphanumeric() || b"-._:%".contains(&b);
+    !name.is_empty() && name.bytes().all(is_name) && port.is_none_or(|port| port.parse::<u16>().is_ok())
+}
+
+/// The path that a bare host needs: the one of the provider's row. `openai/` with a foreign host
+/// is taken at its word, as `OpenAI`'s own SDK does.
+fn default_path<'p>(host: &str, provider: &'p Provider) -> &'p str {
+    let Some((_, row)) = provider.base_url.as_deref().and_then(|base| base.split_once("://")) else { return "" };
+    let (row_host, path) = row.split_at(row.find('/').unwrap_or(row.len()));
+    if provider.name == "openai" && host != row_host { "" } else { path }
+}
+
+#[cfg(test)]
+mod tests {
+    use weighbridge_domain::provider::Provider;
+    use weighbridge_providers::catalog::catalog;
+
+    use super::checked;
+
+    fn provider(name: &str) -> Provider {
+        catalog().providers().iter().find(|provider| provider.name == name).unwrap().clone()
+    }
+
+    #[test]
+    fn pasted_urls_become_base_urls() {
+        let rows = [
+            ("openai", "https://api.openai.com", Some("https://api.openai.com/v1")),
+            ("openai", "https://api.openai.com/v1/", Some("https://api.openai.com/v1")),
+            ("openai", "http://10.0.0.1:8080", Some("http://10.0.0.1:8080")),
+            ("openai", "http://h/v1/chat/completions", Some("http://h/v1")),
+            ("openai", "localhost:8080", None),
+            ("openai", "https://", None),
+            ("openai", "https://${HOST}/v1", None),
+            ("openai", "http://host:port/v1", None),
+            ("openai", "http://[::1]:8080/v1", Some("http://[::1]:8080/v1")),
+            ("ollama", "http://ollama:11434/", Some("http://ollama:11434/v1")),
+            ("ollama", "http://ollama:11434/v1", Some("http://ollama:11434/v1")),
+            ("groq", "https://api.groq.com", Some("https://api.groq.com/openai/v1")),
+            ("azure", "https://x.openai.azure.com/", Some("https://x.openai.azure.com")),
+            (
+                "azure",
+                "https://x.openai.azure.com/openai/deployments/d/chat/completions?api-version=1",
+                Some("https://x.openai.azure.com/openai/deployments/d"),
+            ),
+            ("hosted_vllm", "http://vllm:8000", Some("http://vllm:8000")),
+        ];
+        for (name, text, expected) in rows {
+            assert_eq!(checked(text, &provider(name)).as_deref(), expected, "{name} {text}");
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! `providers`: rows of one's own, used as `model: acme/some-model`.
+
+use weighbridge_domain::provider::{AuthStyle, Catalog, Known};
+
+use crate::base_url;
+use crate::reader::{Field, Section};
+use crate::upstream::openai_compatible;
+
+/// The built-in rows and those of the file.
+#[derive(Debug)]
+pub(crate) struct Providers<'a> {
+    pub(crate) catalog: Catalog,
+    rows: Vec<(&'a str, Section<'a>)>,
+}
+
+impl<'a> Providers<'a> {
+    /// The rows of `catalog` and of the section `providers` of `top`.
+    pub(crate) fn read(top: &Section<'a>, catalog: &Catalog) -> Self {
+        let mut providers = Self { catalog: catalog.clone(), rows: Vec::new() };
+        for (name, field) in top.section("providers").fields() {
+            if let Some(row) = field.section() {
+                providers.add(name, row);
+            }
+        }
+        providers
+    }
+
+    /// The key that the file names for a provider.
+    pub(crate) fn key(&self, provider: &str) -> Option<Field<'a>> {
+        self.row(provider)?.get("api_key")
+    }
+
+    /// The headers that the file names for a provider.
+    pub(crate) fn headers(&self, provider: &str) -> Option<Field<'a>> {
+        self.row(provider)?.get("extra_headers")
+    }
+
+    fn row(&self, provider: &str) -> Option<&Section<'a>> {
+        self.rows.iter().find(|(name, _)| *name == provider).map(|(_, row)| row)
+    }
+
+    fn add(&mut self, name: &'a str, row: Section<'a>) {
+        row.only(&["base_url", "api_base", "api_key", "auth_header", "extra_headers", "key_optional", "stream_usage"]);
+        if name.contains('/') || name.is_empty() {
+            row.error(
+                "the name of a provider holds no /",
+                "write providers: { acme: … } and use model: acme/some-model",
+            );
+        }
+        // A row of a built-in name keeps what it does not say itself.
+        let mut provider = match self.catalog.find(name) {
+            Known::Served(known) => known.clone(),
+            Known::MeantProbably(_) | Known::Unsupported(_) | Known::Unknown => openai_compatible(name),
+        };
+        let base = row.get("base_url").or_else(|| row.get("api_base"));
+        if let Some(field) = &base {
+            let text = field.text();
+            match text.as_deref().map(|text| base_url::checked(text, &provider)) {
+                Some(Some(base)) => provider.base_url = Some(base),
+                Some(None) => field.error(format!("{} is no URL", field.shown()), "write https://host/v1"),
+                None => {}
+            }
+        }
+        if base.is_none() && provider.base_url.is_none() {
+            row.error("`base_url` is missing", "write base_url: https://host/v1");
+        }
+        if let Some(header) = row.get("auth_header").and_then(|field| field.text()) {
+            provider.auth = AuthStyle::Header(header);
+        }
+        let flag = |key: &str| row.get(key).and_then(|field| field.flag());
+        provider.key_optional = flag("key_optional").unwrap_or(provider.key_optional);
+        provider.stream_usage = flag("stream_usage").unwrap_or(provider.stream_usage);
+        self.catalog.put(provider);
+        self.rows.push((name, row));
+    }
+}

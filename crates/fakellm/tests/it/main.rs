@@ -1,0 +1,16 @@
+//! The simulated providers as their clients see them.
+
+#[cfg(test)]
+mod admin;
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
+mod limits;
+#[cfg(test)]
+mod replies;
+#[cfg(test)]
+mod strict;
+#[cfg(test)]
+mod support;
+#[cfg(test)]
+mod tcp;
