@@ -200,6 +200,10 @@ mod tests {
         let mut meters = meters("[{discipline: fixed_minute, requests: 2, enforce: false}]");
         let mut above = |second| meters.weigh(at(second), LOAD) == Weighed::Above;
         assert_eq!([above(0), above(1), above(2), above(59), above(60)], [false, false, true, true, false]);
+
+        let mut meters = self::meters("[{discipline: sliding_log, requests: 1, enforce: false}]");
+        let mut above = |second| meters.weigh(at(second), LOAD) == Weighed::Above;
+        assert_eq!([above(0), above(30), above(60), above(61)], [false, true, false, true]);
     }
 
     #[test]

@@ -99,7 +99,7 @@ impl Line {
 
 impl AsyncRead for Line {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, to: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        
+        self.check_power(context)?;
         Pin::new(&mut self.stream).poll_read(context, to)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use http_body_util::BodyExt;
 use serde_json::Value;
 use tokio::time::timeout;
 
@@ -133,6 +134,15 @@ async fn a_client_that_goes_away_cancels() {
     chat(&fake, STREAM).await;
     chat(&fake, CHAT).await;
     assert_eq!(fake.report("p").cancelled, 2, "those that read to the end do not");
+}
+
+#[tokio::test]
+async fn a_client_that_stops_reading_at_the_last_event_does_not_cancel() {
+    let fake = fake("");
+    let mut body = begin(&fake, "/p/v1/chat/completions", STREAM).await.into_body();
+    while !body.frame().await.unwrap().unwrap().into_data().unwrap().starts_with(b"data: [DONE]") {}
+    drop(body);
+    assert_eq!((fake.report("p").cancelled, fake.report("p").open_streams), (0, 0));
 }
 
 #[tokio::test]
