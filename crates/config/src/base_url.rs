@@ -5,7 +5,8 @@ use weighbridge_domain::provider::{PathStyle, Provider};
 use crate::reader::Field;
 
 /// Ends of URLs that were pasted whole.
-const PASTED: &[&str] = &["/chat/completions", "/completions", "/embeddings", "/responses"];
+const PASTED: &[&str] =
+    &["/chat/completions", "/completions", "/embeddings", "/responses", "/messages", "/api/chat", "/api/generate"];
 
 /// The base URL in `text`, with warnings about what was cut off.
 pub(crate) fn tidy(text: &str, provider: &Provider, field: &Field<'_>) -> Result<String, String> {
@@ -42,10 +43,27 @@ pub(crate) fn checked(text: &str, provider: &Provider) -> Option<String> {
     if !is_authority(rest.split('/').next().unwrap_or_default()) {
         return None;
     }
-    if !rest.contains('/') {
-        base += default_path(rest, provider);
+    let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    match &provider.base_url {
+        Some(row) if SPEAKS_OTHERWISE.contains(&provider.name.as_str()) && is_at(row, host) => {
+            return Some(row.clone());
+        }
+        _ if path.is_empty() => {
+            let path = default_path(host, provider);
+            base += path;
+        }
+        _ => {}
     }
     Some(base)
+}
+
+/// Providers whose own API is not the OpenAI-compatible one that is spoken here: a URL of theirs
+/// that is right for the one is wrong for the other.
+const SPEAKS_OTHERWISE: &[&str] = &["gemini", "cohere"];
+
+/// Whether the URL `row` is at `host`.
+fn is_at(row: &str, host: &str) -> bool {
+    row.split_once("://").is_some_and(|(_, rest)| rest.split('/').next() == Some(host))
 }
 
 /// Whether `text` is `host`, `host:port` or `[address]:port`, perhaps after `user:password@`.
@@ -100,6 +118,13 @@ mod tests {
                 Some("https://x.openai.azure.com/openai/deployments/d"),
             ),
             ("hosted_vllm", "http://vllm:8000", Some("http://vllm:8000")),
+            ("ollama", "http://ollama:11434/api/generate", Some("http://ollama:11434/v1")),
+            ("anthropic", "https://api.anthropic.com/v1/messages", Some("https://api.anthropic.com/v1")),
+            (
+                "gemini",
+                "https://generativelanguage.googleapis.com/v1beta",
+                Some("https://generativelanguage.googleapis.com/v1beta/openai"),
+            ),
         ];
         for (name, text, expected) in rows {
             assert_eq!(checked(text, &provider(name)).as_deref(), expected, "{name} {text}");

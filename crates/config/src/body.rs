@@ -35,9 +35,11 @@ fn is_description(key: &str) -> bool {
         || matches!(key, "context_window" | "model_info" | "base_model" | "mode" | "max_input_tokens")
 }
 
-/// Settings of clouds that are not served.
-fn is_cloud_setting(key: &str) -> bool {
-    ["vertex_", "aws_", "azure_", "litellm_", "mock_", "watsonx_", "gcs_"].iter().any(|stem| key.starts_with(stem))
+/// Settings of clouds that are not served, and of prices by other measures than tokens.
+fn is_of_no_provider(key: &str) -> bool {
+    const STEMS: &[&str] =
+        &["vertex_", "aws_", "azure_", "litellm_", "mock_", "watsonx_", "gcs_", "input_cost_per_", "output_cost_per_"];
+    STEMS.iter().any(|stem| key.starts_with(stem))
 }
 
 /// Body fields that are sent when the client did not send them: every setting that is none of
@@ -51,7 +53,7 @@ pub(crate) fn defaults(entry: &Entry<'_>) -> Vec<(String, Box<RawValue>)> {
         }
     };
     for (key, field) in entry.params() {
-        if field.node.value == Value::Null || PARAMS_ELSEWHERE.contains(&key) || is_cloud_setting(key) {
+        if field.node.value == Value::Null || PARAMS_ELSEWHERE.contains(&key) || is_of_no_provider(key) {
             continue;
         }
         if key == "extra_body" {

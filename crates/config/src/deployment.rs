@@ -7,12 +7,13 @@ use weighbridge_domain::name::GroupName;
 use crate::endpoint::{self, Reach};
 use crate::entry::Entry;
 use crate::identity::Identities;
+use crate::known::PARAMS;
 use crate::limits::{self, Defaults};
 use crate::models::{self, Model};
 use crate::sections::prices::{self, Prices};
 use crate::sections::providers::Providers;
 use crate::upstream::{self, Upstream};
-use crate::{body, json, mock};
+use crate::{body, json, mock, suggest};
 
 /// A deployment, and what its group needs to know of it.
 #[derive(Debug, Clone)]
@@ -43,6 +44,7 @@ pub(crate) struct Surroundings<'a> {
 /// The deployment that `entry` describes; `None` after an error.
 pub(crate) fn compile(entry: &Entry<'_>, around: &Surroundings<'_>, ids: &mut Identities) -> Option<Compiled> {
     let group = group_name(entry)?;
+    warn_of_misplaced(entry);
     let upstream = upstream::find(entry, &around.providers)?;
     let Reach { endpoint, unusable } = endpoint::read(entry, &upstream.provider, &around.providers);
     let left_out = upstream.unusable.clone().or(unusable);
@@ -106,6 +108,19 @@ fn group_name(entry: &Entry<'_>) -> Option<String> {
         return None;
     }
     name
+}
+
+/// Warns of settings beside `litellm_params` that belong in it, and of misspellings.
+fn warn_of_misplaced(entry: &Entry<'_>) {
+    const KEYS: &[&str] = &["model_name", "litellm_params", "model_info", "tpm", "rpm", "itpm", "otpm"];
+    for (key, field) in entry.entry.fields().filter(|(key, _)| !KEYS.contains(key) && *key != "max_parallel_requests") {
+        if PARAMS.contains(&key) {
+            field.warn(format!("`{key}` belongs in litellm_params"), "it has no effect here");
+        } else if let Some(near) = suggest::nearest(key, KEYS.iter().copied()) {
+            field
+                .warn(format!("an entry has no `{key}`"), format!("did you mean `{near}`? As it is, it has no effect"));
+        }
+    }
 }
 
 fn tag_patterns(entry: &Entry<'_>) -> Vec<Regex> {

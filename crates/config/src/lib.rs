@@ -8,6 +8,7 @@ pub mod problem;
 pub mod watch;
 
 mod aliases;
+mod assembly;
 mod base_url;
 mod body;
 mod compile;

@@ -40,7 +40,14 @@ impl Defaults {
 
 /// What a deployment may take; `basis` is its provider's.
 pub(crate) fn limits(entry: &Entry<'_>, defaults: &Defaults, basis: ChargeBasis) -> Limits {
-    let count = |key: &str| entry.limit(key).and_then(|field| field.count());
+    let count = |key: &str| {
+        let field = entry.limit(key)?;
+        let count = field.count()?;
+        if count == 0 {
+            field.warn("0 lets nothing through", "the deployment is never used; remove the line for no limit");
+        }
+        Some(count)
+    };
     Limits {
         rpm: count("rpm").or_else(|| misspelt(entry, "rpm_limit", "rpm")),
         tpm: count("tpm").or_else(|| misspelt(entry, "tpm_limit", "tpm")),
@@ -73,7 +80,13 @@ pub(crate) fn cooldown(entry: &Entry<'_>, defaults: &Defaults) -> CooldownPolicy
         policy.duration = duration;
         policy.overrides_retry_after = true;
     }
-    let [allowed, by_class] = ["allowed_fails", "allowed_fails_policy"].map(|key| entry.info.get(key));
+    let [allowed, by_class] = ["allowed_fails", "allowed_fails_policy"].map(|key| {
+        entry.info.get(key).or_else(|| {
+            let misplaced = entry.params.get(key)?;
+            misplaced.warn(format!("`{key}` belongs in model_info"), "it is honoured all the same");
+            Some(misplaced)
+        })
+    });
     if let Some(rule) = retry::rule(allowed.as_ref(), by_class.as_ref())
         && policy.rule != CooldownRule::Never
     {

@@ -1,5 +1,6 @@
 //! Groups and their fallbacks compiled to plans.
 
+use std::cell::Cell;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use weighbridge_domain::name::{DeploymentId, GroupName};
 use weighbridge_domain::plan::{FallbackOn, Plan, StopOptions};
 
 /// How many stops a plan may have.
-const MAX_STOPS: usize = 64;
+pub(crate) const MAX_STOPS: usize = 64;
 
 /// Whom a fallback asks.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -51,6 +52,8 @@ pub(crate) struct Planner {
     pub(crate) content_policy: Targets,
     /// How deep fallbacks of fallbacks go.
     pub(crate) max_depth: u32,
+    /// Whether a plan had more than [`MAX_STOPS`] stops, and lost the rest.
+    pub(crate) was_cut: Cell<bool>,
 }
 
 /// What was placed in the plan so far.
@@ -80,6 +83,11 @@ impl Planner {
             }
             _ => stop(None),
         }
+    }
+
+    /// The list of `group` for all failures.
+    pub(crate) fn general_of(&self, group: &str) -> &[Target] {
+        self.list(&self.general, group, group).map_or(&[], Vec::as_slice)
     }
 
     fn group(
@@ -123,7 +131,11 @@ impl Planner {
         let mut plans = Vec::new();
         for target in targets {
             // The same target with other body fields is another attempt.
-            if *stops >= MAX_STOPS || (target.overrides.is_empty() && way.visited.contains(&target.ask)) {
+            if target.overrides.is_empty() && way.visited.contains(&target.ask) {
+                continue;
+            }
+            if *stops >= MAX_STOPS {
+                self.was_cut.set(true);
                 continue;
             }
             way.visited.push(target.ask.clone());
@@ -243,6 +255,7 @@ pub(crate) mod tests {
             context_window: lists(context),
             content_policy: lists(policy),
             max_depth: 5,
+            was_cut: std::cell::Cell::default(),
         };
         planner.groups.insert("l".to_owned(), Outline { levels: [1, 2].into(), ..Outline::default() });
         expected.assert_eq(&show(&planner.plan(group, group)));

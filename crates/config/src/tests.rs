@@ -323,6 +323,15 @@ fn fallbacks_in_every_shape() {
 }
 
 #[test]
+fn endless_fallbacks_are_cut() {
+    let names: Vec<String> = (0..80).map(|i| format!("g{i}")).collect();
+    let rest = format!("router_settings: {{default_fallbacks: [{}]}}", names.join(", "));
+    let loaded = table(&groups(&names.join(" "), &rest));
+    assert_eq!(way(&loaded, "g0").matches('g').count(), 64);
+    assert!(loaded.warnings.iter().any(|warning| warning.what.contains("64 stops")), "{:?}", loaded.warnings);
+}
+
+#[test]
 fn names_lead_where_they_should() {
     let list = "model_list:\n- {model_name: gpt, litellm_params: {model: openai/gpt-4o}}\n- {model_name: anthropic/*, litellm_params: {model: anthropic/*, api_key: k}}\n- {model_name: '*', litellm_params: {model: openai/*}}\n";
     check_way(
@@ -390,6 +399,16 @@ fn levels_and_larger_siblings() {
         long: long
     "#]],
     );
+    let with_general = format!(
+        "{list}- {{model_name: o, litellm_params: {{model: simulated/o}}}}\nrouter_settings: {{fallbacks: [{{short: [o]}}]}}"
+    );
+    check_way(
+        &with_general,
+        "short",
+        expect![[r#"
+        short: ((short > o on not context_window) > (long > o on any) on context_window)
+    "#]],
+    );
     check_way(&format!("{list}routing: {{context_window_siblings: off}}"), "short", expect!["short: short\n"]);
     check_way(
         &format!("{list}routing: {{context_window_siblings: {{long: [short]}}}}"),
@@ -405,12 +424,12 @@ fn levels_and_larger_siblings() {
 fn routing_groups_pool_models() {
     let loaded = table(&groups(
         "a b c",
-        "router_settings:\n  routing_groups: [{group_name: pool, models: [a, b], routing_strategy: least-busy}]\n",
+        "router_settings:\n  routing_groups: [{group_name: pool, models: [a, b], routing_strategy: least-busy}]\n  fallbacks: [{pool: [c]}]\n",
     ));
     let strategy = |name: &str| loaded.table.group(&name.into()).unwrap().strategy.label();
     assert_eq!([strategy("pool"), strategy("a"), strategy("c")], ["least-busy", "least-busy", "least-usage"]);
     assert_eq!(loaded.table.group(&"pool".into()).unwrap().deployments.len(), 2);
-    assert_eq!(way(&loaded, "pool"), "pool");
+    assert_eq!(way(&loaded, "pool"), "(pool > c on any)");
     assert_eq!(loaded.table.deployments().count(), 3);
 }
 
@@ -493,4 +512,17 @@ fn no_secret_in_any_message() {
     let all = format!("{:?}", refused.problems);
     assert!(!all.contains("secret") && !all.contains("4f7a") && !all.contains("from-variable"), "{all}");
     assert!(refused.problems.len() >= 4, "{all}");
+}
+
+/// Whatever is cut off or put in: a verdict, and no panic.
+#[test]
+fn torn_files_get_a_verdict() {
+    let whole = include_str!("../../../router_config.yaml");
+    let mut verdicts = [0, 0];
+    for at in (0..whole.len()).filter(|at| whole.is_char_boundary(*at)) {
+        for text in [whole[..at].to_owned(), format!("{}\t: [{}", &whole[..at], &whole[at..])] {
+            verdicts[usize::from(load_text(&text, &catalog(), &environment()).is_ok())] += 1;
+        }
+    }
+    assert!(verdicts[0] > 100 && verdicts[1] > 100, "{verdicts:?}");
 }

@@ -159,8 +159,9 @@ impl RoutingTable {
     /// All deployments that can be called, each once, group by group in the order of the configuration.
     pub fn deployments(&self) -> impl Iterator<Item = &Arc<Deployment>> {
         self.groups().flat_map(move |group| {
-            let is_lent =
-                move |deployment: &Arc<Deployment>| deployment.group != group.name && self.groups.contains_key(&deployment.group);
+            let is_lent = move |deployment: &Arc<Deployment>| {
+                deployment.group != group.name && self.groups.contains_key(&deployment.group)
+            };
             group.deployments.iter().filter(move |deployment| !is_lent(deployment))
         })
     }

@@ -23,10 +23,12 @@ mod operate;
 pub mod refusal;
 pub mod request;
 pub mod routes;
+mod serve;
 #[cfg(test)]
 mod testkit;
 
 pub use app::{App, AppParts, MetricsPage, Reload, Reloaded, Reloading};
-pub use drain::{Drain, serve};
+pub use drain::Drain;
 pub use refusal::Refusal;
 pub use routes::router;
+pub use serve::serve;

@@ -26,9 +26,7 @@ pub(crate) async fn run(args: &Serve) -> Result<(), String> {
         load(path, &catalog(), &ProcessEnvironment).map_err(|refused| BuildError::from(refused).to_string())?;
     let format = if loaded.table.server.json_logs { Format::Json } else { Format::Human };
     logs::init(&args.log, format).map_err(|error| error.to_string())?;
-    for warning in &loaded.warnings {
-        tracing::warn!("{warning}");
-    }
+    warn(loaded.warnings.iter().map(ToString::to_string));
     let replica = Replica::from_loaded(loaded, Some(path.clone())).map_err(|error| error.to_string())?;
     let address = SocketAddr::new(args.listen.ip(), args.port.unwrap_or(args.listen.port()));
     let listener = listen(address).await?;
@@ -71,12 +69,17 @@ async fn reload_on_hangup(replica: Arc<Replica>) {
 async fn reload(replica: &Replica) -> bool {
     match replica.reload().await {
         Ok(reloaded) => {
-            for warning in reloaded.warnings {
-                tracing::warn!("{warning}");
-            }
+            warn(reloaded.warnings);
             true
         }
         Err(_) => false,
+    }
+}
+
+/// Logs what is odd about a configuration; the level says already that it is a warning.
+fn warn(warnings: impl IntoIterator<Item = String>) {
+    for warning in warnings {
+        tracing::warn!("{}", warning.trim_start_matches("warning: "));
     }
 }
 

@@ -23,16 +23,16 @@ pub(super) async fn run(router: SocketAddr, fake: &FakeLlm) -> Result<(), String
     say("1. 60 requests. The deployment with the smallest share of its tpm used is asked:");
     client.send("gpt-3.5-turbo", 60).await?.print();
 
-    say("\n2. azure-eu breaks down (500 to everything). 60 more requests, and no client notices:");
-    fake.put("azure-eu", script("status: 500"));
+    say("\n2. azure-eu says 429, come back in 3 s. One request finds out and is served elsewhere, at once:");
+    fake.put("azure-eu", script("status: { status: 429, retry_after: 3 }"));
     client.send("gpt-3.5-turbo", 60).await?.print();
 
-    say("\n3. It rests for its cooldown_time. GET /router/deployments says so:");
+    say("\n3. It rests as long as it asked. GET /router/deployments says so:");
     client.print_deployments().await?;
 
-    say("\n4. It is mended; its cooldown ends, one probe succeeds, traffic is back:");
+    say("\n4. Its cooldown ends, one probe succeeds, traffic is back:");
     fake.put("azure-eu", script("latency: 20"));
-    tokio::time::sleep(Duration::from_millis(3500)).await;
+    tokio::time::sleep(Duration::from_millis(3100)).await;
     client.send("gpt-3.5-turbo", 60).await?.print();
 
     say("\n5. `tiny` has rpm 10. Of 15 requests at once exactly 10 are let through:");
