@@ -204,7 +204,8 @@ fn config(deployments: Vec<Deployment>, mut rest: Map<String, Value>) -> String 
         .into_iter()
         .map(|deployment| {
             let Deployment { group, at, id, mut info, params } = deployment;
-            let mut all = json!({ "model": "openai/m", "api_base": format!("http://fake/{at}/v1"), "api_key": "sk-own" });
+            let mut all =
+                json!({ "model": "openai/m", "api_base": format!("http://fake/{at}/v1"), "api_key": "sk-own" });
             all.as_object_mut().unwrap().extend(params);
             info.entry("id").or_insert_with(|| id.unwrap_or(at).into());
             json!({ "model_name": group, "litellm_params": all, "model_info": info })
@@ -249,9 +250,7 @@ impl Expect {
         if wanted.is_some_and(|wanted| wanted != seen) {
             problems.push(format!("statuses are {seen:?}; the last body is {last_body}"));
         }
-        if self.calls.as_ref().is_some_and(|wanted| {
-            wanted.iter().filter(|(_, count)| **count > 0).ne(made.iter())
-        }) {
+        if self.calls.as_ref().is_some_and(|wanted| wanted.iter().filter(|(_, count)| **count > 0).ne(made.iter())) {
             problems.push(format!("calls are {made:?}"));
         }
         for (provider, (least, most)) in &self.calls_between {

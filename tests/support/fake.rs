@@ -23,7 +23,10 @@ impl Transport for FakeTransport {
     fn send(&self, request: http::Request<Bytes>) -> Sending<'_> {
         Box::pin(async move {
             if request.uri().host() != Some("fake") {
-                return Err(Failure::new(FailureKind::Unreachable, "the provider cannot be reached: connection refused"));
+                return Err(Failure::new(
+                    FailureKind::Unreachable,
+                    "the provider cannot be reached: connection refused",
+                ));
             }
             let Ok(response) = self.router.clone().oneshot(request.map(axum::body::Body::from)).await;
             let (parts, body) = response.into_parts();

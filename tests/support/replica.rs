@@ -24,7 +24,6 @@ use super::fake::FakeTransport;
 /// A router whose providers are simulated in this process.
 pub(crate) struct InProcess {
     router: axum::Router,
-    pub(crate) engine: Arc<Engine>,
 }
 
 /// What came back.
@@ -37,7 +36,7 @@ pub(crate) struct Response {
 impl InProcess {
     /// A router by `config`; panics with every problem when it cannot serve.
     pub(crate) fn new(config: &str, env: &HashMap<String, String>, fake: &FakeLlm) -> Self {
-        let engine = Arc::new(Engine::new(
+        let engine = Engine::new(
             Arc::new(table(config, env)),
             Parts {
                 state: Arc::new(MemoryStore::new(Arc::new(Silent))),
@@ -45,14 +44,14 @@ impl InProcess {
                 observer: Arc::new(Silent),
                 seed: Some(7),
             },
-        ));
+        );
         let app = App::new(AppParts {
-            engine: Arc::clone(&engine),
+            engine: Arc::new(engine),
             metrics: Arc::new(NoPage),
             reload: Arc::new(NoPage),
             drain: Drain::new(),
         });
-        Self { router: router(app), engine }
+        Self { router: router(app) }
     }
 
     /// Sends `request` from loopback; reads the answer to its end.
