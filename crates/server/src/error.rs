@@ -71,14 +71,14 @@ pub(crate) fn failed(failed: &Failed, stamp: &Stamp) -> Response {
         message: &failure.message,
         kind: error_type(failure.kind).into(),
         param: own_param(failure).map(Cow::Borrowed),
-        code: None,
+        code: error_code(failure.kind).map(Cow::Borrowed),
         attempts: &head.attempts,
         problems: &[],
     };
     if let Some(upstream) = &upstream {
         detail.message = &upstream.message;
         detail.param = upstream.param.as_deref().map(Cow::Borrowed).or(detail.param);
-        detail.code = upstream.code.as_ref().map(Code::text);
+        detail.code = upstream.code.as_ref().map(Code::text).or(detail.code);
         if let Some(kind) = &upstream.kind {
             detail.kind = kind.as_str().into();
         }
@@ -122,6 +122,27 @@ pub(crate) fn respond(status: StatusCode, retry_after: Option<Duration>, detail:
 fn status(failure: &Failure) -> StatusCode {
     let of = |code| StatusCode::from_u16(code).ok().filter(|status| (400..600).contains(&status.as_u16()));
     of(failure.http_status()).or_else(|| of(failure.kind.default_status())).unwrap_or(StatusCode::BAD_GATEWAY)
+}
+
+/// The `code` of an error whose provider named none, where `OpenAI` has one that SDKs look for.
+const fn error_code(kind: FailureKind) -> Option<&'static str> {
+    match kind {
+        FailureKind::NotFound => Some("model_not_found"),
+        FailureKind::ContextWindow => Some("context_length_exceeded"),
+        FailureKind::ContentPolicy => Some("content_policy_violation"),
+        FailureKind::BadRequest
+        | FailureKind::Authentication
+        | FailureKind::Quota
+        | FailureKind::RateLimited
+        | FailureKind::Overloaded
+        | FailureKind::ServerError
+        | FailureKind::Timeout
+        | FailureKind::Unreachable
+        | FailureKind::BrokenReply
+        | FailureKind::AtLimit
+        | FailureKind::AllCooling
+        | FailureKind::NoCandidate => None,
+    }
 }
 
 /// The `type` of an error whose provider named none.
@@ -247,7 +268,7 @@ mod tests {
             {"error":{"message":"All rest.","type":"service_unavailable_error","param":null,"code":"503","attempts":[]}}"#]]).await;
         check(Failure::new(FailureKind::NotFound, "No such model."), Vec::new(), expect![[r#"
             404 retry-after: - (- ms)
-            {"error":{"message":"No such model.","type":"invalid_request_error","param":"model","code":"404","attempts":[]}}"#]]).await;
+            {"error":{"message":"No such model.","type":"invalid_request_error","param":"model","code":"model_not_found","attempts":[]}}"#]]).await;
     }
 
     #[tokio::test]
