@@ -11,7 +11,7 @@ use weighbridge_domain::failure::{Failure, FailureKind};
 use weighbridge_domain::plan::StopOptions;
 use weighbridge_domain::policy::{CooldownVerdict, Timeouts};
 use weighbridge_domain::provider::Wire;
-use weighbridge_domain::request::{Operation, Request};
+use weighbridge_domain::request::Request;
 use weighbridge_domain::usage::Usage;
 use weighbridge_providers::encode::{Outgoing, encode};
 use weighbridge_providers::sse::{EventReader, ReaderOptions};
@@ -141,11 +141,6 @@ pub(crate) fn judge(failure: &Failure, call: &Call<'_>) -> CooldownVerdict {
         call.request.controls.cooldown_time,
         call.caller_set_timeout(),
     )
-}
-
-/// Whether what an operation uses can be told from its reply.
-pub(crate) const fn reports_usage(operation: Operation) -> bool {
-    matches!(operation, Operation::Chat | Operation::Completions | Operation::Embeddings)
 }
 
 /// A body in one piece, `limit` bytes at most.

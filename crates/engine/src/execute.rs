@@ -18,7 +18,7 @@ use weighbridge_state::{LatencySample, Outcome};
 
 use crate::admit::{Admitted, Ask};
 use crate::answer::{Answer, AnswerBody, Failed};
-use crate::attempt::{Call, Reply, ReplyBody, judge, reports_usage};
+use crate::attempt::{Call, Reply, ReplyBody, judge};
 use crate::engine::Engine;
 use crate::journal::Journal;
 use crate::permit::Permit;
@@ -266,8 +266,7 @@ impl Reached {
         let Self { deployment, permit, reply, idle } = self;
         let (head, body) = match reply.body {
             ReplyBody::Whole { bytes, usage, took } => {
-                let used = usage.or_else(|| (!reports_usage(request.operation)).then(Default::default));
-                if let Some(usage) = used {
+                if let Some(usage) = usage {
                     journal.used(usage, deployment.price.map(|price| price.cost(&usage)));
                 }
                 let tokens = usage.map_or(0, |usage| usage.completion_tokens);

@@ -12,7 +12,9 @@ pub(crate) struct Sdks {
 
 /// Installs what is missing.
 pub(crate) fn sdks() -> Result<Sdks, String> {
-    Ok(Sdks { python: python().and_then(|python| node().map(|()| python))? })
+    let python = python()?;
+    node()?;
+    Ok(Sdks { python })
 }
 
 fn python() -> Result<String, String> {
