@@ -2,12 +2,7 @@
 //!
 //! [`scenarios`] run in virtual time and in this process; the others speak HTTP over loopback.
 
-#![expect(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "these are tests from end to end"
-)]
+#![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "these are tests from end to end")]
 
 mod deploy;
 mod scenarios;
