@@ -61,6 +61,41 @@ pub struct Deployment {
     pub info: Option<Box<RawValue>>,
 }
 
+impl Deployment {
+    /// A deployment without limits, weights, tags or habits of its own.
+    pub fn new(
+        id: impl Into<DeploymentId>,
+        group: impl Into<GroupName>,
+        model: ModelTemplate,
+        endpoint: Endpoint,
+    ) -> Self {
+        Self {
+            id: id.into(),
+            group: group.into(),
+            model,
+            endpoint,
+            limits: Limits::default(),
+            weight: None,
+            order: 1,
+            tags: Vec::new(),
+            tag_patterns: Vec::new(),
+            region: None,
+            price: None,
+            max_input_tokens: None,
+            max_output_tokens: None,
+            timeouts: Timeouts::default(),
+            retries: None,
+            cooldown: CooldownPolicy::default(),
+            body_defaults: Vec::new(),
+            body_drops: Vec::new(),
+            mock: None,
+            client_credentials: false,
+            mode: None,
+            info: None,
+        }
+    }
+}
+
 /// The model name sent upstream; each `*` is filled with what the client's name had in its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModelTemplate(String);
@@ -115,6 +150,21 @@ pub struct Endpoint {
     pub headers: Vec<(String, Secret)>,
     /// Whether it accepts `stream_options.include_usage`.
     pub stream_usage: bool,
+}
+
+impl Endpoint {
+    /// An `OpenAI`-shaped API at `base_url` that needs no credential.
+    pub fn new(provider: impl Into<ProviderName>, base_url: impl Into<String>) -> Self {
+        Self {
+            provider: provider.into(),
+            wire: Wire::OpenAi,
+            base_url: base_url.into(),
+            paths: Paths::OpenAi,
+            auth: Auth::None,
+            headers: Vec::new(),
+            stream_usage: true,
+        }
+    }
 }
 
 /// How paths are made from the base URL.

@@ -31,6 +31,24 @@ pub struct ModelGroup {
     pub paused: bool,
 }
 
+impl ModelGroup {
+    /// A group of `deployments` with every habit at its default, whose turns go by their weights.
+    pub fn new(name: impl Into<GroupName>, deployments: Vec<Arc<Deployment>>) -> Self {
+        let weights: Vec<f64> = deployments.iter().map(|deployment| deployment.weight.unwrap_or(1.0)).collect();
+        Self {
+            name: name.into(),
+            strategy: Strategy::LeastUsage,
+            retry: RetryPolicy::default(),
+            peers: deployments.iter().map(|deployment| deployment.id.clone()).collect(),
+            rotation: Rotation::new(&weights),
+            listed: true,
+            tag_filtering: None,
+            paused: false,
+            deployments,
+        }
+    }
+}
+
 /// How a group picks one of its deployments.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Strategy {

@@ -187,45 +187,15 @@ mod tests {
     use weighbridge_domain::deployment::{Auth, Deployment, Endpoint, ModelTemplate, Paths};
     use weighbridge_domain::json::JsonObject;
     use weighbridge_domain::plan::{Credentials, StopOptions};
-    use weighbridge_domain::provider::Wire;
     use weighbridge_domain::request::{Operation, Payload};
     use weighbridge_domain::secret::Secret;
 
     use super::{Outgoing, encode};
 
     fn deployment(provider: &str, paths: Paths, auth: Auth) -> Deployment {
-        Deployment {
-            id: "d".into(),
-            group: "g".into(),
-            model: ModelTemplate::new("up"),
-            endpoint: Endpoint {
-                provider: provider.into(),
-                wire: Wire::OpenAi,
-                base_url: "http://host/v1".to_owned(),
-                paths,
-                auth,
-                headers: vec![("x-extra".to_owned(), Secret::new("e"))],
-                stream_usage: true,
-            },
-            limits: Default::default(),
-            weight: None,
-            order: 1,
-            tags: Vec::new(),
-            tag_patterns: Vec::new(),
-            region: None,
-            price: None,
-            max_input_tokens: None,
-            max_output_tokens: None,
-            timeouts: Default::default(),
-            retries: None,
-            cooldown: Default::default(),
-            body_defaults: Vec::new(),
-            body_drops: Vec::new(),
-            mock: None,
-            client_credentials: false,
-            mode: None,
-            info: None,
-        }
+        let headers = vec![("x-extra".to_owned(), Secret::new("e"))];
+        let endpoint = Endpoint { paths, auth, headers, ..Endpoint::new(provider, "http://host/v1") };
+        Deployment::new("d", "g", ModelTemplate::new("up"), endpoint)
     }
 
     fn send(deployment: &Deployment, body: &str, stream: bool, options: &StopOptions) -> http::Request<Bytes> {

@@ -5,15 +5,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::value::RawValue;
-use weighbridge_domain::deployment::{Auth, Deployment, Endpoint, ModelTemplate, Paths};
+use weighbridge_domain::deployment::{Auth, Deployment, Endpoint, ModelTemplate};
 use weighbridge_domain::event::Silent;
 use weighbridge_domain::failure::{Failure, FailureKind};
-use weighbridge_domain::group::{ModelGroup, Strategy};
+use weighbridge_domain::group::ModelGroup;
 use weighbridge_domain::limits::Limits;
 use weighbridge_domain::plan::Plan;
-use weighbridge_domain::policy::{CooldownPolicy, RetryPolicy, Timeouts};
-use weighbridge_domain::provider::Wire;
-use weighbridge_domain::rotation::Rotation;
 use weighbridge_domain::secret::Secret;
 use weighbridge_domain::table::{Entry, LeftOut, ListedModel, RoutingTable};
 use weighbridge_domain::time::Timestamp;
@@ -32,57 +29,27 @@ pub(crate) fn table() -> RoutingTable {
     let mut table = RoutingTable::default();
     table.fingerprint = "f00d".into();
     let name = "gpt-4o".into();
-    let peers = deployments.iter().map(|deployment| deployment.id.clone()).collect();
     table.add_entry("gpt-4o", Entry { plan: Arc::new(Plan::group(name)), group: Some("gpt-4o".into()) });
     table.list(ListedModel { name: "gpt-4o".into(), group: Some("gpt-4o".into()) });
-    table.add_group(ModelGroup {
-        name: "gpt-4o".into(),
-        deployments,
-        strategy: Strategy::LeastUsage,
-        retry: RetryPolicy::default(),
-        peers,
-        rotation: Rotation::new(&[1.0, 1.0]),
-        listed: true,
-        tag_filtering: None,
-        paused: false,
-    });
+    table.add_group(ModelGroup::new("gpt-4o", deployments));
     let left_out = LeftOut { deployment: Arc::new(deployment("dep-3")), reason: "os.environ/KEY is not set".into() };
     table.add_left_out(left_out);
     table
 }
 
 fn deployment(id: &str) -> Deployment {
+    let endpoint = Endpoint {
+        auth: Auth::Bearer(Secret::new("sk-provider")),
+        ..Endpoint::new("openai", "https://api.example/v1")
+    };
     Deployment {
-        id: id.into(),
-        group: "gpt-4o".into(),
-        model: ModelTemplate::new("gpt-4o-2024"),
-        endpoint: Endpoint {
-            provider: "openai".into(),
-            wire: Wire::OpenAi,
-            base_url: "https://api.example/v1".into(),
-            paths: Paths::OpenAi,
-            auth: Auth::Bearer(Secret::new("sk-provider")),
-            headers: Vec::new(),
-            stream_usage: true,
-        },
         limits: Limits { rpm: Some(10), tpm: Some(1000), ..Limits::default() },
-        weight: None,
-        order: 0,
         tags: vec!["paid".into()],
-        tag_patterns: Vec::new(),
-        region: None,
         price: Some(Price { input: 1e-6, output: 2e-6, ..Price::default() }),
         max_input_tokens: Some(128_000),
-        max_output_tokens: None,
-        timeouts: Timeouts::default(),
-        retries: None,
-        cooldown: CooldownPolicy::default(),
-        body_defaults: Vec::new(),
-        body_drops: Vec::new(),
-        mock: None,
-        client_credentials: false,
         mode: Some("chat".into()),
         info: RawValue::from_string(r#"{"team":"blue","id":"written"}"#.into()).ok(),
+        ..Deployment::new(id, "gpt-4o", ModelTemplate::new("gpt-4o-2024"), endpoint)
     }
 }
 

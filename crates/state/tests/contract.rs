@@ -5,15 +5,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use weighbridge_domain::deployment::{Auth, Deployment, Endpoint, ModelTemplate, Paths};
+use weighbridge_domain::deployment::{Deployment, Endpoint, ModelTemplate};
 use weighbridge_domain::event::Silent;
 use weighbridge_domain::failure::FailureKind;
-use weighbridge_domain::group::{ModelGroup, Strategy};
+use weighbridge_domain::group::ModelGroup;
 use weighbridge_domain::limits::{ChargeBasis, Limits, Tokens};
 use weighbridge_domain::name::DeploymentId;
 use weighbridge_domain::policy::CooldownVerdict;
-use weighbridge_domain::provider::Wire;
-use weighbridge_domain::rotation::Rotation;
 use weighbridge_domain::table::RoutingTable;
 use weighbridge_domain::time::Timestamp;
 use weighbridge_domain::view::{DeploymentView, Health};
@@ -103,38 +101,8 @@ const AT_ONCE: CooldownVerdict = CooldownVerdict::AtOnce(MINUTE);
 const BY_SHARE: CooldownVerdict = CooldownVerdict::ByShare(MINUTE);
 
 fn deployment(id: &str, limits: Limits) -> Arc<Deployment> {
-    Arc::new(Deployment {
-        id: id.into(),
-        group: "g".into(),
-        model: ModelTemplate::new("m"),
-        endpoint: Endpoint {
-            provider: "openai".into(),
-            wire: Wire::OpenAi,
-            base_url: String::new(),
-            paths: Paths::OpenAi,
-            auth: Auth::None,
-            headers: Vec::new(),
-            stream_usage: true,
-        },
-        limits,
-        weight: None,
-        order: 1,
-        tags: Vec::new(),
-        tag_patterns: Vec::new(),
-        region: None,
-        price: None,
-        max_input_tokens: None,
-        max_output_tokens: None,
-        timeouts: Default::default(),
-        retries: None,
-        cooldown: Default::default(),
-        body_defaults: Vec::new(),
-        body_drops: Vec::new(),
-        mock: None,
-        client_credentials: false,
-        mode: None,
-        info: None,
-    })
+    let endpoint = Endpoint::new("openai", "http://localhost/v1");
+    Arc::new(Deployment { limits, ..Deployment::new(id, "g", ModelTemplate::new("m"), endpoint) })
 }
 
 fn unlimited(id: &str) -> Arc<Deployment> {
@@ -375,17 +343,7 @@ fn a_new_table_keeps_what_it_has_and_forgets_the_rest() {
         bench.succeed(&b, 0.0);
         let under_way = bench.grant(&b, 0.0);
         let mut table = RoutingTable::default();
-        table.add_group(ModelGroup {
-            name: "g".into(),
-            deployments: vec![Arc::clone(&a)],
-            strategy: Strategy::LeastUsage,
-            retry: Default::default(),
-            peers: Arc::from(["a".into()]),
-            rotation: Rotation::default(),
-            listed: true,
-            tag_filtering: None,
-            paused: false,
-        });
+        table.add_group(ModelGroup::new("g", vec![Arc::clone(&a)]));
         bench.store.adopt(&table, bench.at(1.0));
         assert_eq!(bench.view(&a, 1.0).usage.requests, 1);
         assert_eq!(bench.view(&b, 1.0).usage.requests, 2, "one is still under way");

@@ -3,15 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use weighbridge_domain::deployment::{Auth, Deployment, Endpoint, ModelTemplate, Paths};
+use weighbridge_domain::deployment::{Auth, Deployment, Endpoint, ModelTemplate};
 use weighbridge_domain::event::{AttemptRecord, RequestRecord};
 use weighbridge_domain::failure::FailureKind;
-use weighbridge_domain::group::{ModelGroup, Strategy};
+use weighbridge_domain::group::ModelGroup;
 use weighbridge_domain::limits::Limits;
-use weighbridge_domain::policy::{CooldownPolicy, RetryPolicy, Timeouts};
-use weighbridge_domain::provider::Wire;
 use weighbridge_domain::request::Operation;
-use weighbridge_domain::rotation::Rotation;
 use weighbridge_domain::secret::Secret;
 use weighbridge_domain::table::{LeftOut, RoutingTable};
 use weighbridge_domain::time::Timestamp;
@@ -31,17 +28,7 @@ pub(crate) fn table_of(ids: &[&str]) -> RoutingTable {
     let mut table = RoutingTable::default();
     table.fingerprint = "f00d".to_owned();
     let deployments: Vec<_> = ids.iter().map(|id| Arc::new(deployment(id))).collect();
-    table.add_group(ModelGroup {
-        name: "gpt-4o".into(),
-        peers: deployments.iter().map(|deployment| deployment.id.clone()).collect(),
-        deployments,
-        strategy: Strategy::LeastUsage,
-        retry: RetryPolicy::default(),
-        rotation: Rotation::default(),
-        listed: true,
-        tag_filtering: None,
-        paused: false,
-    });
+    table.add_group(ModelGroup::new("gpt-4o", deployments));
     table.add_left_out(LeftOut {
         deployment: Arc::new(deployment("openai")),
         reason: "OPENAI_API_KEY is not set".into(),
@@ -50,37 +37,14 @@ pub(crate) fn table_of(ids: &[&str]) -> RoutingTable {
 }
 
 fn deployment(id: &str) -> Deployment {
+    let endpoint = Endpoint {
+        auth: Auth::Bearer(Secret::new(SECRET)),
+        headers: vec![("x-extra".into(), Secret::new(SECRET))],
+        ..Endpoint::new("azure", format!("https://user:{SECRET}@example.invalid"))
+    };
     Deployment {
-        id: id.into(),
-        group: "gpt-4o".into(),
-        model: ModelTemplate::new("gpt-4o-2024"),
-        endpoint: Endpoint {
-            provider: "azure".into(),
-            wire: Wire::OpenAi,
-            base_url: format!("https://user:{SECRET}@example.invalid"),
-            paths: Paths::OpenAi,
-            auth: Auth::Bearer(Secret::new(SECRET)),
-            headers: vec![("x-extra".into(), Secret::new(SECRET))],
-            stream_usage: true,
-        },
         limits: Limits { rpm: Some(60), tpm: Some(10_000), ..Limits::default() },
-        weight: None,
-        order: 1,
-        tags: Vec::new(),
-        tag_patterns: Vec::new(),
-        region: None,
-        price: None,
-        max_input_tokens: None,
-        max_output_tokens: None,
-        timeouts: Timeouts::default(),
-        retries: None,
-        cooldown: CooldownPolicy::default(),
-        body_defaults: Vec::new(),
-        body_drops: Vec::new(),
-        mock: None,
-        client_credentials: false,
-        mode: None,
-        info: None,
+        ..Deployment::new(id, "gpt-4o", ModelTemplate::new("gpt-4o-2024"), endpoint)
     }
 }
 

@@ -30,6 +30,8 @@ pub(crate) async fn run(args: &Serve) -> Result<(), String> {
     let replica = Replica::from_loaded(loaded, Some(path.clone())).map_err(|error| error.to_string())?;
     let address = SocketAddr::new(args.listen.ip(), args.port.unwrap_or(args.listen.port()));
     let listener = listen(address).await?;
+    // Port 0 means any: the log tells which it came to be.
+    let address = listener.local_addr().map_err(|error| error.to_string())?;
     let drain = Drain::new();
     tokio::spawn(reload_on_change(Arc::clone(&replica)));
     tokio::spawn(reload_on_hangup(Arc::clone(&replica)));

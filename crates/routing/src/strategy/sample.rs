@@ -3,64 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use weighbridge_domain::deployment::{Auth, Deployment, Endpoint, ModelTemplate, Paths};
-use weighbridge_domain::group::{ModelGroup, Strategy};
-use weighbridge_domain::limits::Limits;
-use weighbridge_domain::policy::{CooldownPolicy, RetryPolicy, Timeouts};
-use weighbridge_domain::provider::Wire;
-use weighbridge_domain::rotation::Rotation;
+use weighbridge_domain::deployment::{Deployment, Endpoint, ModelTemplate};
+use weighbridge_domain::group::ModelGroup;
 use weighbridge_domain::view::{DeploymentView, Health, Latency, WindowUsage};
 
 pub(crate) fn deployment(id: &str, edit: impl FnOnce(&mut Deployment)) -> Arc<Deployment> {
-    let mut deployment = Deployment {
-        id: id.into(),
-        group: "g".into(),
-        model: ModelTemplate::new("m"),
-        endpoint: Endpoint {
-            provider: "openai".into(),
-            wire: Wire::OpenAi,
-            base_url: "http://localhost/v1".to_owned(),
-            paths: Paths::OpenAi,
-            auth: Auth::None,
-            headers: Vec::new(),
-            stream_usage: true,
-        },
-        limits: Limits::default(),
-        weight: None,
-        order: 0,
-        tags: Vec::new(),
-        tag_patterns: Vec::new(),
-        region: None,
-        price: None,
-        max_input_tokens: None,
-        max_output_tokens: None,
-        timeouts: Timeouts::default(),
-        retries: None,
-        cooldown: CooldownPolicy::default(),
-        body_defaults: Vec::new(),
-        body_drops: Vec::new(),
-        mock: None,
-        client_credentials: false,
-        mode: None,
-        info: None,
-    };
+    let endpoint = Endpoint::new("openai", "http://localhost/v1");
+    let mut deployment = Deployment::new(id, "g", ModelTemplate::new("m"), endpoint);
     edit(&mut deployment);
     Arc::new(deployment)
 }
 
 pub(crate) fn group(deployments: Vec<Arc<Deployment>>) -> ModelGroup {
-    let weights: Vec<f64> = deployments.iter().map(|d| d.weight.unwrap_or(1.0)).collect();
-    ModelGroup {
-        name: "g".into(),
-        strategy: Strategy::LeastUsage,
-        retry: RetryPolicy::default(),
-        peers: deployments.iter().map(|d| d.id.clone()).collect(),
-        rotation: Rotation::new(&weights),
-        listed: true,
-        tag_filtering: None,
-        paused: false,
-        deployments,
-    }
+    ModelGroup::new("g", deployments)
 }
 
 pub(crate) fn view(health: Health) -> DeploymentView {
