@@ -36,13 +36,13 @@ fn items<'a>(top: &Section<'a>) -> Option<Vec<Field<'a>>> {
             top.warn("`model_list` is empty", "no model can be asked for");
             return None;
         }
-        let hint = if top.get("proxy_config").is_some() || top.get("data").is_some() || top.get("apiVersion").is_some()
-        {
-            "this looks like a Helm values file or a ConfigMap; pass the configuration inside it"
+        if ["proxy_config", "data", "apiVersion"].iter().any(|key| top.get(key).is_some()) {
+            let hint = "this looks like a Helm values file or a ConfigMap; pass the configuration inside it";
+            top.error("there is no `model_list`", hint);
         } else {
-            "write model_list: [{ model_name: …, litellm_params: { model: provider/name } }]"
-        };
-        top.error("there is no `model_list`", hint);
+            let hint = "no model can be asked for; write model_list: [{ model_name: …, litellm_params: { model: provider/name } }]";
+            top.warn("there is no `model_list`", hint);
+        }
         return None;
     };
     let items = field.items();

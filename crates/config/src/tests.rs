@@ -7,6 +7,8 @@ use expect_test::{Expect, expect};
 use weighbridge_domain::deployment::{Auth, Deployment, MockReply, Paths};
 use weighbridge_domain::failure::{ErrorClass, FailureKind};
 use weighbridge_domain::policy::CooldownRule;
+use weighbridge_domain::secret::Secret;
+use weighbridge_domain::settings::Access;
 use weighbridge_providers::catalog::catalog;
 
 use crate::plans::tests::show;
@@ -456,7 +458,7 @@ fn settings_of_the_whole() {
         routing: {max_wait: 1.5}\n";
     let loaded = table(&(one("") + rest));
     let (routing, server) = (&loaded.table.routing, &loaded.table.server);
-    assert_eq!(server.master_key.as_ref().unwrap().reveal(), "sk-from-variable");
+    assert_eq!(server.access, Access::Key(Secret::new("sk-from-variable")));
     assert_eq!((server.max_body_bytes, server.max_concurrent_requests), (1024, 5));
     assert!(server.metrics_need_key && server.json_logs && !server.response_headers.litellm);
     assert_eq!((routing.max_wait.as_millis(), routing.max_fallbacks), (1500, 2));

@@ -58,8 +58,8 @@ pub enum WhenAllCooling {
 /// How the HTTP side behaves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerSettings {
-    /// The key clients and operators must show; `None` leaves the data plane open.
-    pub master_key: Option<Secret>,
+    /// Who is let in.
+    pub access: Access,
     /// The longest request body, in bytes.
     pub max_body_bytes: usize,
     /// Requests served at once; past it 503.
@@ -79,7 +79,7 @@ pub struct ServerSettings {
 impl Default for ServerSettings {
     fn default() -> Self {
         Self {
-            master_key: None,
+            access: Access::Open,
             max_body_bytes: 32 << 20,
             max_concurrent_requests: 10_000,
             response_headers: HeaderFamilies::default(),
@@ -89,6 +89,17 @@ impl Default for ServerSettings {
             metrics_need_key: false,
         }
     }
+}
+
+/// Who is let in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Access {
+    /// Everybody to the data plane, operators from this machine only.
+    Open,
+    /// Clients and operators who show the master key.
+    Key(Secret),
+    /// Nobody: a master key was asked for and is not there. An open router would be worse.
+    Locked,
 }
 
 /// Which families of response headers are sent.

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use http::{HeaderMap, StatusCode};
 use subtle::ConstantTimeEq;
 use weighbridge_domain::secret::Secret;
-use weighbridge_domain::settings::ServerSettings;
+use weighbridge_domain::settings::{Access, ServerSettings};
 
 use crate::refusal::Refusal;
 
@@ -15,15 +15,20 @@ const KEY_HEADERS: [&str; 5] = ["api-key", "x-api-key", "x-litellm-api-key", "x-
 /// Headers that a proxy adds: the peer is not the client then.
 const PROXY_HEADERS: [&str; 3] = ["x-forwarded-for", "forwarded", "x-real-ip"];
 
+/// What everybody is told while there is no key to show.
+const LOCKED: &str = "This router is locked: its configuration asks for a master key that is not set. \
+                      Its log names the environment variable.";
+
 /// Lets a client in: without a master key everybody, else who shows it.
 ///
 /// # Errors
 /// 401.
 pub(crate) fn client(headers: &HeaderMap, server: &ServerSettings) -> Result<(), Refusal> {
-    match &server.master_key {
-        None => Ok(()),
-        Some(key) if shows(headers, key) => Ok(()),
-        Some(_) => Err(unauthorized(headers)),
+    match &server.access {
+        Access::Open => Ok(()),
+        Access::Key(key) if shows(headers, key) => Ok(()),
+        Access::Key(_) => Err(unauthorized(headers)),
+        Access::Locked => Err(Refusal::new(StatusCode::UNAUTHORIZED, "authentication_error", LOCKED)),
     }
 }
 
@@ -32,7 +37,7 @@ pub(crate) fn client(headers: &HeaderMap, server: &ServerSettings) -> Result<(),
 /// # Errors
 /// 401 with a master key, 403 without.
 pub(crate) fn operator(headers: &HeaderMap, peer: Option<SocketAddr>, server: &ServerSettings) -> Result<(), Refusal> {
-    if server.master_key.is_some() {
+    if server.access != Access::Open {
         return client(headers, server);
     }
     let is_loopback = peer.is_some_and(|peer| peer.ip().to_canonical().is_loopback());
@@ -78,7 +83,7 @@ mod tests {
 
     use http::{HeaderMap, HeaderName, HeaderValue};
     use weighbridge_domain::secret::Secret;
-    use weighbridge_domain::settings::ServerSettings;
+    use weighbridge_domain::settings::{Access, ServerSettings};
 
     use super::{client, operator};
 
@@ -89,7 +94,10 @@ mod tests {
     }
 
     fn settings(key: Option<&str>) -> ServerSettings {
-        ServerSettings { master_key: key.map(Secret::new), ..ServerSettings::default() }
+        ServerSettings {
+            access: key.map_or(Access::Open, |key| Access::Key(Secret::new(key))),
+            ..ServerSettings::default()
+        }
     }
 
     fn status(lines: &[(&str, &str)]) -> u16 {
@@ -144,5 +152,15 @@ mod tests {
         assert_eq!(check(Some("127.0.0.1:9"), &[("x-forwarded-for", "9.9.9.9")], None), 403);
         assert_eq!(check(Some("127.0.0.1:9"), &[], Some("k")), 401);
         assert_eq!(check(Some("10.0.0.7:9"), &[("api-key", "k")], Some("k")), 200);
+    }
+
+    #[test]
+    fn a_locked_router_lets_nobody_in() {
+        let locked = ServerSettings { access: Access::Locked, ..ServerSettings::default() };
+        let shown = headers(&[("authorization", "Bearer anything")]);
+        let loopback = Some(SocketAddr::from(([127, 0, 0, 1], 9)));
+        for shown in [shown, HeaderMap::new()] {
+            assert!(client(&shown, &locked).is_err() && operator(&shown, loopback, &locked).is_err());
+        }
     }
 }

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::{Value, json};
+use weighbridge_domain::settings::Access;
 use weighbridge_domain::table::RoutingTable;
 use weighbridge_domain::time::Timestamp;
 use weighbridge_domain::view::DeploymentView;
@@ -22,13 +23,16 @@ pub(crate) async fn live() -> Json<&'static str> {
     Json("I'm alive!")
 }
 
-/// Requests may be sent here: 503 from the moment the end begins.
+/// Requests may be sent here: 503 from the moment the end begins, and while nobody is let in.
 pub(crate) async fn ready(State(app): State<Arc<App>>) -> Response {
     if app.drain.is_draining() {
         let body = Json(json!({ "status": "draining" }));
         let mut response = (StatusCode::SERVICE_UNAVAILABLE, body).into_response();
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
         return response;
+    }
+    if app.engine.table().server.access == Access::Locked {
+        return (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "status": "locked" }))).into_response();
     }
     Json(json!({ "status": "healthy" })).into_response()
 }

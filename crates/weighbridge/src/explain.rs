@@ -24,7 +24,11 @@ pub(crate) fn run(args: &Explain) -> Result<(), String> {
         Arrival { id: "explain".to_owned(), operation: Operation::Chat, path_model: None, headers: &headers, body };
     let table = router.engine().table();
     let request = outline(arrival, &table.routing).map_err(|refusal| refusal.message().to_owned())?;
-    for line in router.engine().explain(&table, &request) {
+    let lines = router.engine().explain(&table, &request);
+    if table.find(&request.model).is_none() {
+        return Err(lines.join("\n"));
+    }
+    for line in lines {
         println!("{line}");
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! What `LiteLLM`'s sections say about the HTTP side; above all the master key.
 
 use weighbridge_domain::secret::Secret;
-use weighbridge_domain::settings::ServerSettings;
+use weighbridge_domain::settings::{Access, ServerSettings};
 
 use crate::layers::{GENERAL, Home, LITELLM, Layers};
 use crate::reader::{Lookup, Reader};
@@ -10,7 +10,7 @@ use crate::sections::server::positive;
 /// The settings of the HTTP side.
 pub(crate) fn read(layers: &Layers<'_>, reader: &Reader<'_>) -> ServerSettings {
     refuse_custom_auth(layers);
-    let mut settings = ServerSettings { master_key: master_key(layers, reader), ..ServerSettings::default() };
+    let mut settings = ServerSettings { access: access(layers, reader), ..ServerSettings::default() };
     if let Some(megabytes) = layers.get("max_request_size_mb", GENERAL).and_then(|field| field.number()) {
         let bytes = (megabytes * f64::from(1 << 20)).clamp(1.0, 4e9);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped just before")]
@@ -27,31 +27,37 @@ pub(crate) fn read(layers: &Layers<'_>, reader: &Reader<'_>) -> ServerSettings {
     settings
 }
 
-/// The master key. One that is asked for and missing is an error: the router would be open.
-fn master_key(layers: &Layers<'_>, reader: &Reader<'_>) -> Option<Secret> {
+/// Who is let in. A master key that is asked for and missing lets nobody in: an open router would
+/// be worse, and a file must load where its secrets are not.
+fn access(layers: &Layers<'_>, reader: &Reader<'_>) -> Access {
     let Some(field) = layers.get("master_key", GENERAL) else {
-        return reader.variables.get("LITELLM_MASTER_KEY").map(Secret::new);
+        let by_custom = reader.variables.get("LITELLM_MASTER_KEY");
+        return by_custom.map_or(Access::Open, |key| Access::Key(Secret::new(key)));
     };
-    match field.lookup()? {
-        Lookup::Found(key) if key.trim().is_empty() => {
-            field.error("the master key is empty", "write a key, or remove the line to leave the router open");
-            None
+    match field.lookup() {
+        None => Access::Open,
+        Some(Lookup::Found(key)) if key.trim().is_empty() => {
+            field.warn(
+                "the master key is empty",
+                "nobody is let in; write a key, or remove the line to open the router",
+            );
+            Access::Locked
         }
-        Lookup::Found(key) => {
+        Some(Lookup::Found(key)) => {
             if matches!(key.as_str(), "sk-1234" | "sk-12345" | "sk-123456" | "your-master-key" | "sk-your-key") {
                 field.warn(
                     "the master key is one that everybody knows",
                     "write a random one, as from `openssl rand -hex 32`",
                 );
             }
-            Some(Secret::new(key))
+            Access::Key(Secret::new(key))
         }
-        Lookup::Unset(name) => {
-            field.error(
+        Some(Lookup::Unset(name)) => {
+            field.warn(
                 format!("the environment variable {name} is not set"),
-                "without it the router would be open; set it, or remove the line",
+                "nobody is let in until it is; remove the line to open the router",
             );
-            None
+            Access::Locked
         }
     }
 }

@@ -10,6 +10,7 @@ use serde_json::Value;
 use tower::ServiceExt;
 use weighbridge_domain::request::Operation;
 use weighbridge_domain::secret::Secret;
+use weighbridge_domain::settings::Access;
 use weighbridge_domain::table::RoutingTable;
 
 use super::router;
@@ -69,7 +70,7 @@ async fn ask(line: &str, body: &str) -> Answer {
 
 fn with_key() -> RoutingTable {
     let mut table = table();
-    table.server.master_key = Some(Secret::new("sk-master"));
+    table.server.access = Access::Key(Secret::new("sk-master"));
     table
 }
 

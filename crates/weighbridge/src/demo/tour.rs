@@ -23,7 +23,7 @@ pub(super) async fn run(router: SocketAddr, fake: &FakeLlm) -> Result<(), String
     say("1. 60 requests. The deployment with the smallest share of its tpm used is asked:");
     client.send("gpt-3.5-turbo", 60).await?.print();
 
-    say("\n2. azure-eu says 429, come back in 3 s. One request finds out and is served elsewhere, at once:");
+    say("\n2. azure-eu says 429, come back in 3 s. Requests that find out are served elsewhere, at once:");
     fake.put("azure-eu", script("status: { status: 429, retry_after: 3 }"));
     client.send("gpt-3.5-turbo", 60).await?.print();
 
