@@ -17,6 +17,10 @@ use crate::refusal::Refusal;
 /// Longer than anybody waits, and short enough to be added to any instant.
 const SPAN_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
 
+/// What a body's `router_settings_override` may set.
+const OVERRIDABLE: [&str; 5] =
+    ["num_retries", "timeout", "fallbacks", "context_window_fallbacks", "content_policy_fallbacks"];
+
 /// The controls of a request for `model` with the fields of `body`.
 ///
 /// # Errors
@@ -29,6 +33,12 @@ pub(crate) fn read(
 ) -> Result<Controls, Refusal> {
     let mut controls = Controls::default();
     if let Some(body) = body {
+        // Taken first, so that the body's own fields win.
+        if let Some(settings) = settings_override(body)? {
+            for key in settings.keys().filter(|key| OVERRIDABLE.contains(key)) {
+                take_field(&mut controls, key, &settings, model)?;
+            }
+        }
         for key in body.keys() {
             take_field(&mut controls, key, body, model)?;
             if routing.client_mocks {
@@ -41,6 +51,14 @@ pub(crate) fn read(
     take_headers(&mut controls, headers)?;
     drop_doubles(&mut controls.tags);
     Ok(controls)
+}
+
+fn settings_override(body: &JsonObject) -> Result<Option<JsonObject>, Refusal> {
+    let raw = body.raw("router_settings_override").filter(|raw| *raw != "null");
+    let parse = |raw: &str| {
+        JsonObject::parse(raw.to_owned().into()).map_err(|_| wrong("router_settings_override", "an object"))
+    };
+    raw.map(parse).transpose()
 }
 
 /// Takes the value at `key` when it controls the router.
