@@ -19,8 +19,8 @@ use weighbridge_routing::itinerary::{Stop, StopTarget};
 use weighbridge_routing::strategy;
 use weighbridge_state::{Admission, Candidate, Grant, Refusal, RefusalCause, Regard, Reserve};
 
-use crate::engine::Engine;
 use crate::plan;
+use crate::world::World;
 
 /// Output tokens reserved for a request that sets no bound, while nothing was learned.
 const UNKNOWN_OUTPUT: u32 = 256;
@@ -49,10 +49,10 @@ impl Ask<'_> {
     ///
     /// # Errors
     /// Our own verdict: nobody is fit, everybody is full, or everybody cools.
-    pub(crate) async fn admit(&self, engine: &Engine) -> Result<Admitted, Failure> {
+    pub(crate) async fn admit(&self, world: &World) -> Result<Admitted, Failure> {
         let give_up_at = Instant::now() + self.table.routing.max_wait;
         loop {
-            let failure = match self.try_once(engine).await {
+            let failure = match self.try_once(world).await {
                 Ok(admitted) => return Ok(admitted),
                 Err(failure) => failure,
             };
@@ -66,41 +66,41 @@ impl Ask<'_> {
     }
 
     /// Whether a deployment that has not failed this request may be asked.
-    pub(crate) fn has_untried(&self, engine: &Engine) -> bool {
+    pub(crate) fn has_untried(&self, world: &World) -> bool {
         let Ok((_, fit)) = self.fit() else { return false };
         let untried: Vec<_> = fit.into_iter().filter(|d| !self.tried.contains(&d.id)).collect();
-        engine.state().view(&untried, engine.now()).iter().any(candidates::is_usable)
+        world.state().view(&untried, world.now()).iter().any(candidates::is_usable)
     }
 
     /// Who would be asked now, best first. Takes no turn and reserves nothing.
     ///
     /// # Errors
     /// When nobody is fit for the request.
-    pub(crate) fn preference(&self, engine: &Engine) -> Result<Vec<Arc<Deployment>>, Failure> {
+    pub(crate) fn preference(&self, world: &World) -> Result<Vec<Arc<Deployment>>, Failure> {
         let (group, fit) = self.fit()?;
-        let views = engine.state().view(&fit, engine.now());
+        let views = world.state().view(&fit, world.now());
         let usable: Vec<_> = fit.into_iter().zip(views).filter(|(_, view)| candidates::is_usable(view)).collect();
-        let order = strategy::order(group, &usable, &mut || engine.roll(), &mut || 0);
+        let order = strategy::order(group, &usable, &mut || world.roll(), &mut || 0);
         Ok(order.into_iter().map(|i| Arc::clone(&usable[i].0)).collect())
     }
 
-    async fn try_once(&self, engine: &Engine) -> Result<Admitted, Failure> {
+    async fn try_once(&self, world: &World) -> Result<Admitted, Failure> {
         let (group, fit) = self.fit()?;
-        let now = engine.now();
-        let views = engine.state().view(&fit, now);
+        let now = world.now();
+        let views = world.state().view(&fit, now);
         let tokens = self.reservation(&fit, &views);
         let (usable, resting): (Vec<_>, Vec<_>) =
             fit.into_iter().zip(views).partition(|(_, view)| candidates::is_usable(view));
         // A deployment asked for by its id is asked whether it cools or not.
         let is_named = matches!(self.stop.target, StopTarget::Deployment(_));
-        let mut ordered = self.order(engine, group, &usable, Regard::Heed);
+        let mut ordered = self.order(world, group, &usable, Regard::Heed);
         if is_named {
             ordered
                 .extend(resting.iter().map(|(d, _)| Candidate { deployment: Arc::clone(d), cooldown: Regard::Ignore }));
         }
         let mut refusal = Refusal { retry_at: None, cause: RefusalCause::AllCooling };
         if !ordered.is_empty() {
-            match engine.state().reserve(Reserve { candidates: &ordered, tokens }, now).await {
+            match world.state().reserve(Reserve { candidates: &ordered, tokens }, now).await {
                 Admission::Granted(grant) => return Ok(admitted(group, &ordered, grant)),
                 Admission::Refused(refused) => refusal = refused,
             }
@@ -112,13 +112,13 @@ impl Ask<'_> {
                 .collect();
             if !least_bad.is_empty()
                 && let Admission::Granted(grant) =
-                    engine.state().reserve(Reserve { candidates: &least_bad, tokens }, now).await
+                    world.state().reserve(Reserve { candidates: &least_bad, tokens }, now).await
             {
-                engine.observer().observe(&Event::LeastBadTried { deployment: &grant.deployment });
+                world.observer().observe(&Event::LeastBadTried { deployment: &grant.deployment });
                 return Ok(admitted(group, &least_bad, grant));
             }
         }
-        Err(self.refused(engine, group, refusal, &resting))
+        Err(self.refused(world, group, refusal, &resting))
     }
 
     /// The stop's group, and those of its deployments that are fit for the request.
@@ -148,17 +148,17 @@ impl Ask<'_> {
     /// `usable` in the order of the group's strategy.
     fn order(
         &self,
-        engine: &Engine,
+        world: &World,
         group: &ModelGroup,
         usable: &[(Arc<Deployment>, DeploymentView)],
         cooldown: Regard,
     ) -> Vec<Candidate> {
-        let order = strategy::order(group, usable, &mut || engine.roll(), &mut || self.turn(engine, group));
+        let order = strategy::order(group, usable, &mut || world.roll(), &mut || self.turn(world, group));
         order.into_iter().map(|i| Candidate { deployment: Arc::clone(&usable[i].0), cooldown }).collect()
     }
 
-    fn turn(&self, engine: &Engine, group: &ModelGroup) -> u64 {
-        *self.turn.get_or_init(|| engine.state().ticket(group.name.as_str()))
+    fn turn(&self, world: &World, group: &ModelGroup) -> u64 {
+        *self.turn.get_or_init(|| world.state().ticket(group.name.as_str()))
     }
 
     /// What to reserve: the client's bound on output, else what is usual here.
@@ -177,12 +177,12 @@ impl Ask<'_> {
     /// Why nobody was granted, as the client is told.
     fn refused(
         &self,
-        engine: &Engine,
+        world: &World,
         group: &ModelGroup,
         refusal: Refusal,
         resting: &[(Arc<Deployment>, DeploymentView)],
     ) -> Failure {
-        let now = engine.now();
+        let now = world.now();
         let rate_limited = resting
             .iter()
             .any(|(_, view)| matches!(view.health, Health::Cooling { cause: FailureKind::RateLimited, .. }));

@@ -18,8 +18,8 @@ use weighbridge_providers::sse::{EventReader, ReaderOptions};
 use weighbridge_providers::transport::{BodyStream, UpstreamResponse};
 use weighbridge_providers::{failure, reply, simulated};
 
-use crate::engine::Engine;
 use crate::stream::{self, Opened};
+use crate::world::World;
 
 /// The longest whole reply that is read, in bytes.
 const LONGEST_REPLY: usize = 64 << 20;
@@ -51,14 +51,14 @@ impl Call<'_> {
     ///
     /// # Errors
     /// Whatever went wrong before the client was shown anything.
-    pub(crate) async fn run(&self, engine: &Engine) -> Result<Reply, Failure> {
+    pub(crate) async fn run(&self, world: &World) -> Result<Reply, Failure> {
         let timeouts = self.timeouts();
         let sent = Instant::now();
         // A stream is timed to its first content, a whole reply to its last byte.
         let limit = if self.request.stream { timeouts.first_token } else { timeouts.whole };
         let answer = async {
-            let response = self.send(engine).await?;
-            self.read(response, engine, sent).await
+            let response = self.send(world).await?;
+            self.read(response, world, sent).await
         };
         match limit {
             None => answer.await,
@@ -89,7 +89,7 @@ impl Call<'_> {
         self.request.controls.timeout.is_some() || self.request.controls.stream_timeout.is_some()
     }
 
-    async fn send(&self, engine: &Engine) -> Result<UpstreamResponse, Failure> {
+    async fn send(&self, world: &World) -> Result<UpstreamResponse, Failure> {
         let outgoing = Outgoing {
             deployment: self.deployment,
             model: self.upstream_model,
@@ -100,25 +100,25 @@ impl Call<'_> {
             request_id: &self.request.id,
         };
         if let Some(text) = &self.request.controls.mock_response {
-            return Ok(simulated::mock(&mock_reply(text), &outgoing, engine.now()));
+            return Ok(simulated::mock(&mock_reply(text), &outgoing, world.now()));
         }
         if let Some(mock) = &self.deployment.mock {
             if !mock.delay.is_zero() {
                 tokio::time::sleep(mock.delay).await;
             }
-            return Ok(simulated::mock(&mock.reply, &outgoing, engine.now()));
+            return Ok(simulated::mock(&mock.reply, &outgoing, world.now()));
         }
         match self.deployment.endpoint.wire {
-            Wire::Simulated => Ok(simulated::respond(&outgoing, engine.now())),
-            Wire::OpenAi => engine.transport().send(encode(&outgoing)?).await,
+            Wire::Simulated => Ok(simulated::respond(&outgoing, world.now())),
+            Wire::OpenAi => world.transport().send(encode(&outgoing)?).await,
         }
     }
 
-    async fn read(&self, response: UpstreamResponse, engine: &Engine, sent: Instant) -> Result<Reply, Failure> {
+    async fn read(&self, response: UpstreamResponse, world: &World, sent: Instant) -> Result<Reply, Failure> {
         let (parts, body) = response.into_parts();
         if !parts.status.is_success() {
             let bytes = collect(body, LONGEST_ERROR).await.unwrap_or_default();
-            return Err(failure::classify(parts.status.as_u16(), &parts.headers, &bytes, engine.now()));
+            return Err(failure::classify(parts.status.as_u16(), &parts.headers, &bytes, world.now()));
         }
         let content_type = header(&parts.headers, "content-type").unwrap_or("application/json").to_owned();
         let headers = passed_on(&parts.headers);

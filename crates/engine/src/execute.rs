@@ -19,21 +19,17 @@ use weighbridge_state::{LatencySample, Outcome};
 use crate::admit::{Admitted, Ask};
 use crate::answer::{Answer, AnswerBody, Failed};
 use crate::attempt::{Call, Reply, ReplyBody, judge};
-use crate::engine::Engine;
 use crate::journal::Journal;
 use crate::permit::Permit;
 use crate::plan;
 use crate::stream::{Committed, Relay};
+use crate::world::World;
 
 /// Answers `request` by `table`.
-pub(crate) async fn execute(
-    engine: &Engine,
-    table: &Arc<RoutingTable>,
-    request: Request,
-) -> Result<Answer, Box<Failed>> {
-    let mut journal = Journal::open(Arc::clone(engine.observer()), engine.clock(), &request);
+pub(crate) async fn execute(world: &World, table: &Arc<RoutingTable>, request: Request) -> Result<Answer, Box<Failed>> {
+    let mut journal = Journal::open(Arc::clone(world.observer()), world.clock(), &request);
     let prepared = plan::prepare(table, &request)
-        .and_then(|way| Ok((way.itinerary(&request, &mut |key| engine.state().ticket(key))?, way)));
+        .and_then(|way| Ok((way.itinerary(&request, &mut |key| world.state().ticket(key))?, way)));
     let (itinerary, way) = match prepared {
         Ok(prepared) => prepared,
         Err(failure) => return Err(Box::new(give_up(journal, failure))),
@@ -41,7 +37,7 @@ pub(crate) async fn execute(
     journal.itinerary(itinerary.to_string());
     let budget = table.routing.fallback_budget;
     let run = Run {
-        engine,
+        world,
         table,
         request: &request,
         captures: &way.captures,
@@ -67,7 +63,7 @@ fn give_up(mut journal: Journal, failure: Failure) -> Failed {
 
 /// One request on its way.
 struct Run<'a> {
-    engine: &'a Engine,
+    world: &'a World,
     table: &'a Arc<RoutingTable>,
     request: &'a Request,
     captures: &'a [String],
@@ -120,7 +116,7 @@ impl Run<'_> {
         let turn = OnceLock::new();
         loop {
             let ask = Ask { table: self.table, request: self.request, stop, tried: &self.tried, turn: &turn };
-            let admitted = match ask.admit(self.engine).await {
+            let admitted = match ask.admit(self.world).await {
                 Ok(admitted) => admitted,
                 // After a failed attempt its cause is what matters.
                 Err(failure) if attempts > 0 && failure.kind.is_own_verdict() => {
@@ -173,18 +169,18 @@ impl Run<'_> {
             retries_done: attempts - 1,
             another_left: self.another_left(stop),
         };
-        retry::after(failure, &group.retry, &stop.options, situation, self.engine.roll())
+        retry::after(failure, &group.retry, &stop.options, situation, self.world.roll())
     }
 
     /// Whether the stop has a deployment that has not failed this request and may be asked.
     fn another_left(&self, stop: &Stop) -> bool {
         let ask = Ask { table: self.table, request: self.request, stop, tried: &self.tried, turn: &OnceLock::new() };
-        ask.has_untried(self.engine)
+        ask.has_untried(self.world)
     }
 
     /// Whether the deployment rests for its provider's rate limit: nobody is sent there meanwhile.
     fn is_rate_limited(&self, deployment: &Arc<Deployment>) -> bool {
-        let view = self.engine.state().view(std::slice::from_ref(deployment), self.engine.now());
+        let view = self.world.state().view(std::slice::from_ref(deployment), self.world.now());
         matches!(view.first().map(|view| view.health), Some(Health::Cooling { cause: FailureKind::RateLimited, .. }))
     }
 
@@ -197,8 +193,8 @@ impl Run<'_> {
         journal: &mut Journal,
     ) -> Result<Reached, Failure> {
         let Admitted { deployment, grant, peers } = admitted;
-        let state = Arc::clone(self.engine.state());
-        let permit = Permit::new(state, self.engine.clock(), grant, Arc::clone(&deployment), peers);
+        let state = Arc::clone(self.world.state());
+        let permit = Permit::new(state, self.world.clock(), grant, Arc::clone(&deployment), peers);
         let upstream_model = deployment.model.fill(self.captures, &self.request.model);
         journal.calling(&deployment, &upstream_model);
         let call = Call {
@@ -210,7 +206,7 @@ impl Run<'_> {
         let began = Instant::now();
         let result = match self.request.controls.mock_failure {
             Some(kind) if is_first => Err(Failure::new(kind, "made up, as the request asked")),
-            _ => call.run(self.engine).await,
+            _ => call.run(self.world).await,
         };
         match result {
             Ok(reply) => {

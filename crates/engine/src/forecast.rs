@@ -2,16 +2,26 @@
 
 use std::sync::OnceLock;
 
+use weighbridge_domain::name::DeploymentId;
 use weighbridge_domain::request::Request;
 use weighbridge_domain::table::RoutingTable;
 use weighbridge_routing::itinerary::Itinerary;
 
 use crate::admit::Ask;
-use crate::engine::{Engine, Ranked};
 use crate::plan;
+use crate::world::World;
+
+/// What `POST /v1/route` answers with: deployments that would serve a request, best first.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ranked {
+    /// Which.
+    pub deployment: DeploymentId,
+    /// Higher is better; 1 is the best of this answer.
+    pub score: f64,
+}
 
 /// The stops of `request` by `table`, and whom each would ask.
-pub(crate) fn explain(engine: &Engine, table: &RoutingTable, request: &Request) -> Vec<String> {
+pub(crate) fn explain(world: &World, table: &RoutingTable, request: &Request) -> Vec<String> {
     let itinerary = match itinerary(table, request) {
         Ok(itinerary) => itinerary,
         Err(message) => return vec![message],
@@ -20,7 +30,7 @@ pub(crate) fn explain(engine: &Engine, table: &RoutingTable, request: &Request) 
     for (stop, line) in itinerary.stops().iter().zip(itinerary.lines()) {
         lines.push(line);
         let strategy = plan::group_of(table, stop).map_or("", |group| group.strategy.label());
-        match (Ask { table, request, stop, tried: &[], turn: &OnceLock::new() }).preference(engine) {
+        match (Ask { table, request, stop, tried: &[], turn: &OnceLock::new() }).preference(world) {
             Ok(order) => lines.extend(order.iter().map(|deployment| {
                 let (id, provider) = (&deployment.id, &deployment.endpoint.provider);
                 format!("     {id}  {provider}/{}  ({strategy})", deployment.model.as_str())
@@ -32,12 +42,12 @@ pub(crate) fn explain(engine: &Engine, table: &RoutingTable, request: &Request) 
 }
 
 /// Who would serve `request` now, stop after stop, best first.
-pub(crate) fn rank(engine: &Engine, table: &RoutingTable, request: &Request) -> Vec<Ranked> {
+pub(crate) fn rank(world: &World, table: &RoutingTable, request: &Request) -> Vec<Ranked> {
     let Ok(itinerary) = itinerary(table, request) else { return Vec::new() };
     let mut ids = Vec::new();
     for stop in itinerary.stops() {
         for deployment in
-            (Ask { table, request, stop, tried: &[], turn: &OnceLock::new() }).preference(engine).unwrap_or_default()
+            (Ask { table, request, stop, tried: &[], turn: &OnceLock::new() }).preference(world).unwrap_or_default()
         {
             if !ids.contains(&deployment.id) {
                 ids.push(deployment.id.clone());

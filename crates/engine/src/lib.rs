@@ -15,6 +15,9 @@ mod journal;
 mod permit;
 mod plan;
 mod stream;
+mod world;
 
 pub use answer::{Answer, AnswerBody, AnswerHead, Failed};
-pub use engine::{Engine, Parts};
+pub use engine::Engine;
+pub use forecast::Ranked;
+pub use world::Parts;

@@ -8,7 +8,8 @@ use weighbridge_domain::name::GroupName;
 use weighbridge_domain::plan::{Credentials, FallbackOn, Plan, StopOptions};
 use weighbridge_domain::request::{ClientFallback, Request};
 use weighbridge_domain::table::RoutingTable;
-use weighbridge_routing::itinerary::{self, Facts, Itinerary, Stop, StopTarget};
+use weighbridge_routing::condition::Facts;
+use weighbridge_routing::itinerary::{self, Itinerary, Stop, StopTarget};
 
 /// What a request's model leads to.
 pub(crate) struct Way {

@@ -3,9 +3,20 @@
 use std::borrow::Cow;
 
 use serde_json::Value;
+use serde_json::value::RawValue;
+use weighbridge_domain::json::JsonObject;
 use weighbridge_domain::plan::{Condition, FactKey, Test};
 
-use crate::itinerary::Facts;
+/// What a plan may look at: fixed when the request arrives.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Facts<'a> {
+    /// The request's metadata, a JSON object.
+    pub metadata: Option<&'a RawValue>,
+    /// The request's body.
+    pub body: Option<&'a JsonObject>,
+    /// The path of the URL.
+    pub path: &'a str,
+}
 
 /// Whether `condition` holds.
 pub fn holds(condition: &Condition, facts: &Facts<'_>) -> bool {
@@ -79,8 +90,7 @@ mod tests {
     use weighbridge_domain::json::JsonObject;
     use weighbridge_domain::plan::{Condition, FactKey, Test};
 
-    use super::holds;
-    use crate::itinerary::Facts;
+    use super::{Facts, holds};
 
     fn check(key: &str, test: Test) -> bool {
         let metadata = RawValue::from_string(r#"{"tier":"paid","age":"21.5 years"}"#.to_owned()).unwrap();

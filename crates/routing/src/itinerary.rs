@@ -2,24 +2,11 @@
 
 use std::fmt;
 
-use serde_json::value::RawValue;
 use weighbridge_domain::failure::{FailureFacts, FailureKind};
-use weighbridge_domain::json::JsonObject;
 use weighbridge_domain::name::{DeploymentId, GroupName};
 use weighbridge_domain::plan::{FallbackOn, Plan, StopOptions};
 
-use crate::condition;
-
-/// What a plan may look at: fixed when the request arrives.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Facts<'a> {
-    /// The request's metadata, a JSON object.
-    pub metadata: Option<&'a RawValue>,
-    /// The request's body.
-    pub body: Option<&'a JsonObject>,
-    /// The path of the URL.
-    pub path: &'a str,
-}
+use crate::condition::{self, Facts};
 
 /// One request's way. The first stop is asked first.
 #[derive(Debug, Clone, Default)]

@@ -1,6 +1,7 @@
 //! `weighbridge serve`: a replica until SIGTERM.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
@@ -42,19 +43,31 @@ pub(crate) async fn run(args: &Serve) -> Result<(), String> {
 
 /// Loads the configuration anew whenever one of its files changed.
 async fn reload_on_change(replica: Arc<Replica>) {
-    loop {
-        let mut watch = match Watch::start(&replica.files().await) {
-            Ok(watch) => watch,
-            Err(error) => {
-                tracing::warn!(%error, "after a change, send SIGHUP or POST /router/reload");
-                return;
-            }
-        };
-        // The watch goes on as it is until a configuration is in force that may have other files.
-        while watch.changed().await.is_some() {
-            if reload(&replica).await {
+    let mut files = replica.files().await;
+    let mut watch = watch(&files);
+    while let Some(changes) = &mut watch
+        && changes.changed().await.is_some()
+    {
+        loop {
+            // A link may lead elsewhere now. Begun before the files are read, so that a change
+            // while they are is noticed too.
+            watch = self::watch(&files);
+            reload(&replica).await;
+            let read = replica.files().await;
+            if read == files {
                 break;
             }
+            files = read;
+        }
+    }
+}
+
+fn watch(files: &[PathBuf]) -> Option<Watch> {
+    match Watch::start(files) {
+        Ok(watch) => Some(watch),
+        Err(error) => {
+            tracing::warn!(%error, "after a change, send SIGHUP or POST /router/reload");
+            None
         }
     }
 }
@@ -67,14 +80,10 @@ async fn reload_on_hangup(replica: Arc<Replica>) {
     }
 }
 
-/// Loads the configuration anew; says whether it is in force. The log tells what was refused.
-async fn reload(replica: &Replica) -> bool {
-    match replica.reload().await {
-        Ok(reloaded) => {
-            warn(reloaded.warnings);
-            true
-        }
-        Err(_) => false,
+/// Loads the configuration anew. The log tells what was refused.
+async fn reload(replica: &Replica) {
+    if let Ok(reloaded) = replica.reload().await {
+        warn(reloaded.warnings);
     }
 }
 
