@@ -1,7 +1,6 @@
 //! Which provider a deployment is at, and what its model is called there.
 
-use weighbridge_domain::limits::ChargeBasis;
-use weighbridge_domain::provider::{AuthStyle, Known, PathStyle, Provider, Wire};
+use weighbridge_domain::provider::{Known, Provider};
 
 use crate::entry::Entry;
 use crate::reader::{Field, Lookup};
@@ -92,7 +91,7 @@ fn unprefixed(field: &Field<'_>, model: &str, has_base: bool, providers: &Provid
             format!("the model {} names no provider", field.shown()),
             "it is taken as an OpenAI-compatible one at its api_base; write openai/ before it",
         );
-        return upstream(openai_compatible("openai_like"), model, model);
+        return upstream(Provider::openai_compatible("openai_like"), model, model);
     }
     let known = NAME_PATTERNS.iter().find(|(pattern, _)| model.starts_with(pattern));
     let guess = if model == "*" { Some("openai") } else { known.map(|(_, provider)| *provider) };
@@ -147,7 +146,7 @@ fn compatible(field: &Field<'_>, prefix: &str, written: &str) -> Upstream {
         format!("there is no provider `{prefix}`"),
         format!("{written} is taken as the name of a model at an OpenAI-compatible api_base; write openai/{written}"),
     );
-    upstream(openai_compatible(prefix), written, written)
+    upstream(Provider::openai_compatible(prefix), written, written)
 }
 
 fn upstream(provider: Provider, model: &str, written: &str) -> Upstream {
@@ -155,22 +154,5 @@ fn upstream(provider: Provider, model: &str, written: &str) -> Upstream {
 }
 
 fn left_out(prefix: &str, written: &str, reason: String) -> Upstream {
-    Upstream { unusable: Some(reason), ..upstream(openai_compatible(prefix), written, written) }
-}
-
-/// A row for a server of which nothing is known but that it speaks `OpenAI`'s format.
-pub(crate) fn openai_compatible(name: &str) -> Provider {
-    Provider {
-        name: name.to_owned(),
-        aliases: Vec::new(),
-        base_url: None,
-        auth: AuthStyle::Bearer,
-        key_variables: Vec::new(),
-        base_variables: Vec::new(),
-        key_optional: true,
-        paths: PathStyle::OpenAi,
-        wire: Wire::OpenAi,
-        stream_usage: true,
-        basis: ChargeBasis::ReserveSettle,
-    }
+    Upstream { unusable: Some(reason), ..upstream(Provider::openai_compatible(prefix), written, written) }
 }

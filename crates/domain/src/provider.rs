@@ -29,6 +29,25 @@ pub struct Provider {
     pub basis: ChargeBasis,
 }
 
+impl Provider {
+    /// A row for a server of which nothing is known but that it speaks `OpenAI`'s format.
+    pub fn openai_compatible(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            aliases: Vec::new(),
+            base_url: None,
+            auth: AuthStyle::Bearer,
+            key_variables: Vec::new(),
+            base_variables: Vec::new(),
+            key_optional: true,
+            paths: PathStyle::OpenAi,
+            wire: Wire::OpenAi,
+            stream_usage: true,
+            basis: ChargeBasis::ReserveSettle,
+        }
+    }
+}
+
 /// How a credential travels.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AuthStyle {

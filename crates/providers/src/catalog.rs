@@ -158,21 +158,9 @@ const UNSUPPORTED: &[(&str, &str)] = &[
     ("recraft", "Recraft's API is not built in"),
 ];
 
-/// A row with everything as most have it.
-fn plain(name: &str) -> Provider {
-    Provider {
-        name: name.to_owned(),
-        aliases: Vec::new(),
-        base_url: None,
-        auth: AuthStyle::Bearer,
-        key_variables: Vec::new(),
-        base_variables: Vec::new(),
-        key_optional: false,
-        paths: PathStyle::OpenAi,
-        wire: Wire::OpenAi,
-        stream_usage: true,
-        basis: ChargeBasis::ReserveSettle,
-    }
+/// A row that needs a key.
+fn keyed(name: &str) -> Provider {
+    Provider { key_optional: false, ..Provider::openai_compatible(name) }
 }
 
 fn hosted((name, base_url, key): (&str, &str, &str)) -> Provider {
@@ -193,7 +181,7 @@ fn hosted((name, base_url, key): (&str, &str, &str)) -> Provider {
         base_url: Some(base_url.to_owned()),
         key_variables: std::iter::once(key).chain(further_key).map(str::to_owned).collect(),
         base_variables: sdk_variable.into_iter().chain(base_variable).collect(),
-        ..plain(name)
+        ..keyed(name)
     }
 }
 
@@ -202,8 +190,7 @@ fn own_server((name, base_url, base_variable, key_variable): (&str, &str, &str, 
         base_url: (!base_url.is_empty()).then(|| base_url.to_owned()),
         key_variables: vec![key_variable.to_owned()],
         base_variables: vec![base_variable.to_owned()],
-        key_optional: true,
-        ..plain(name)
+        ..Provider::openai_compatible(name)
     }
 }
 
@@ -214,7 +201,7 @@ fn azure(name: &str) -> Provider {
         base_variables: vec!["AZURE_API_BASE".to_owned(), "AZURE_OPENAI_ENDPOINT".to_owned()],
         paths: PathStyle::Azure,
         basis: ChargeBasis::ReserveMax,
-        ..plain(name)
+        ..keyed(name)
     }
 }
 
@@ -224,13 +211,13 @@ fn azure_ai() -> Provider {
         auth: AuthStyle::Header("api-key".to_owned()),
         key_variables: vec!["AZURE_AI_API_KEY".to_owned()],
         base_variables: vec!["AZURE_AI_API_BASE".to_owned()],
-        ..plain("azure_ai")
+        ..keyed("azure_ai")
     }
 }
 
 /// Answers made in this process.
 fn simulated() -> Provider {
-    Provider { auth: AuthStyle::None, key_optional: true, wire: Wire::Simulated, ..plain("simulated") }
+    Provider { auth: AuthStyle::None, wire: Wire::Simulated, ..Provider::openai_compatible("simulated") }
 }
 
 #[cfg(test)]

@@ -1,10 +1,9 @@
 //! `providers`: rows of one's own, used as `model: acme/some-model`.
 
-use weighbridge_domain::provider::{AuthStyle, Catalog, Known};
+use weighbridge_domain::provider::{AuthStyle, Catalog, Known, Provider};
 
 use crate::base_url;
 use crate::reader::{Field, Section};
-use crate::upstream::openai_compatible;
 
 /// The built-in rows and those of the file.
 #[derive(Debug)]
@@ -50,7 +49,7 @@ impl<'a> Providers<'a> {
         // A row of a built-in name keeps what it does not say itself.
         let mut provider = match self.catalog.find(name) {
             Known::Served(known) => known.clone(),
-            Known::MeantProbably(_) | Known::Unsupported(_) | Known::Unknown => openai_compatible(name),
+            Known::MeantProbably(_) | Known::Unsupported(_) | Known::Unknown => Provider::openai_compatible(name),
         };
         let base = row.get("base_url").or_else(|| row.get("api_base"));
         if let Some(field) = &base {
