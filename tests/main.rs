@@ -1,9 +1,19 @@
 //! Whole-system tests: a router as clients see it, before simulated providers.
 //!
-//! [`scenarios`] run in virtual time and in this process; the others speak HTTP over loopback.
+//! [`scenarios`], [`limits`] and [`corpus`] run in virtual time and in this process; the others speak HTTP over
+//! loopback, to a router in this process or to the binary.
 
 #![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "these are tests from end to end")]
 
+mod commands;
+mod corpus;
 mod deploy;
+mod drain;
+mod edges;
+mod library;
+mod limits;
+mod reload;
 mod scenarios;
+mod soak;
+mod streams;
 mod support;

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use futures_util::TryStreamExt;
 use tower::ServiceExt;
 use weighbridge_domain::failure::{Failure, FailureKind};
+use weighbridge_domain::request::Operation;
 use weighbridge_fakellm::FakeLlm;
 use weighbridge_providers::transport::{BodyStream, Sending, Transport};
 
@@ -28,11 +29,40 @@ impl Transport for FakeTransport {
                     "the provider cannot be reached: connection refused",
                 ));
             }
-            let Ok(response) = self.router.clone().oneshot(request.map(axum::body::Body::from)).await;
-            let (parts, body) = response.into_parts();
-            let broken = |error| Failure::new(FailureKind::BrokenReply, format!("the reply broke off: {error}"));
-            let stream = body.into_data_stream().map_err(broken);
-            Ok(http::Response::from_parts(parts, Box::pin(stream) as BodyStream))
+            answer(&self.router, request).await
         })
     }
+}
+
+/// Reaches one simulated provider, whatever host and base a request is for.
+#[derive(Debug)]
+pub(crate) struct Redirected {
+    router: axum::Router,
+    provider: &'static str,
+}
+
+impl Redirected {
+    pub(crate) fn new(fake: &FakeLlm, provider: &'static str) -> Self {
+        Self { router: fake.router(), provider }
+    }
+}
+
+impl Transport for Redirected {
+    fn send(&self, mut request: http::Request<Bytes>) -> Sending<'_> {
+        let path = request.uri().path();
+        let ends = Operation::ALL.iter().map(|operation| operation.path()).filter(|end| path.ends_with(end));
+        // `/chat/completions` ends in `/completions` too.
+        let operation = ends.max_by_key(|end| end.len());
+        let base = format!("/{}/v1{}", self.provider, operation.unwrap_or(path));
+        *request.uri_mut() = base.parse().expect("a path");
+        Box::pin(answer(&self.router, request))
+    }
+}
+
+async fn answer(router: &axum::Router, request: http::Request<Bytes>) -> Result<http::Response<BodyStream>, Failure> {
+    let Ok(response) = router.clone().oneshot(request.map(axum::body::Body::from)).await;
+    let (parts, body) = response.into_parts();
+    let broken = |error| Failure::new(FailureKind::BrokenReply, format!("the reply broke off: {error}"));
+    let stream = body.into_data_stream().map_err(broken);
+    Ok(http::Response::from_parts(parts, Box::pin(stream) as BodyStream))
 }

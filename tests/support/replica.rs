@@ -16,6 +16,7 @@ use weighbridge_domain::view::DeploymentView;
 use weighbridge_engine::{Engine, Parts};
 use weighbridge_fakellm::FakeLlm;
 use weighbridge_providers::catalog::catalog;
+use weighbridge_providers::transport::Transport;
 use weighbridge_server::{App, AppParts, Drain, MetricsPage, Reload, Reloaded, Reloading, router};
 use weighbridge_state::memory::MemoryStore;
 
@@ -36,11 +37,16 @@ pub(crate) struct Response {
 impl InProcess {
     /// A router by `config`; panics with every problem when it cannot serve.
     pub(crate) fn new(config: &str, env: &HashMap<String, String>, fake: &FakeLlm) -> Self {
+        Self::of(table(config, env), Arc::new(FakeTransport::new(fake)))
+    }
+
+    /// A router by `table` that reaches providers by `transport`.
+    pub(crate) fn of(table: RoutingTable, transport: Arc<dyn Transport>) -> Self {
         let engine = Engine::new(
-            Arc::new(table(config, env)),
+            Arc::new(table),
             Parts {
                 state: Arc::new(MemoryStore::new(Arc::new(Silent))),
-                transport: Arc::new(FakeTransport::new(fake)),
+                transport,
                 observer: Arc::new(Silent),
                 seed: Some(7),
             },
