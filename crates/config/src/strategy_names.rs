@@ -1,7 +1,5 @@
 //! The names of strategies, `LiteLLM`'s and ours, misspelt ones included.
 
-use std::time::Duration;
-
 use weighbridge_domain::group::Strategy;
 
 use crate::reader::{Field, Section};
@@ -93,9 +91,6 @@ pub(crate) fn read(name: &Field<'_>, args: Option<&Section<'_>>) -> Option<Strat
 }
 
 fn latency(args: Option<&Section<'_>>) -> Strategy {
-    let arg = |key| args.and_then(|args| args.get(key));
-    Strategy::Latency {
-        buffer: arg("lowest_latency_buffer").and_then(|field| field.number()).unwrap_or(0.0),
-        time_constant: arg("ttl").and_then(|field| field.seconds()).unwrap_or(Duration::from_secs(3600)),
-    }
+    let buffer = args.and_then(|args| args.get("lowest_latency_buffer"));
+    Strategy::Latency { buffer: buffer.and_then(|field| field.number()).unwrap_or(0.0) }
 }

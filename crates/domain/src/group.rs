@@ -1,7 +1,6 @@
 //! A model group: what clients ask for by name, and the deployments that serve it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::deployment::Deployment;
 use crate::name::{DeploymentId, GroupName};
@@ -62,8 +61,6 @@ pub enum Strategy {
     Latency {
         /// Deployments within this share above the lowest are as good (0.1 is 10 %).
         buffer: f64,
-        /// How long a sample counts.
-        time_constant: Duration,
     },
     /// The lowest price.
     Cost,

@@ -209,3 +209,6 @@ fn admitted(group: &ModelGroup, candidates: &[Candidate], grant: Grant) -> Admit
     let deployment = Arc::clone(&candidates[grant.candidate].deployment);
     Admitted { deployment, grant, peers: Arc::clone(&group.peers) }
 }
+
+#[cfg(test)]
+mod tests;

@@ -38,7 +38,7 @@ pub fn order(
         Strategy::LeastUsage => least_usage::order(usable, draw),
         Strategy::SimpleShuffle => shuffle::order(usable, draw),
         Strategy::LeastBusy => least_busy::order(usable, draw),
-        Strategy::Latency { buffer, .. } => latency::order(usable, buffer, draw),
+        Strategy::Latency { buffer } => latency::order(usable, buffer, draw),
         Strategy::Cost => cost::order(usable, draw),
         Strategy::RoundRobin => round_robin::order(group, usable, ticket()),
     }
@@ -61,7 +61,6 @@ fn sorted_by<K: PartialOrd>(
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use std::time::Duration;
     use weighbridge_domain::group::Strategy as Pick;
 
     use super::order;
@@ -79,7 +78,7 @@ mod tests {
             }).collect();
             let usable: Vec<_> = deployments.iter().cloned().zip(members.iter().map(|(_, n, t)| busy(*n, *t))).collect();
             let mut group = group(deployments);
-            let latency = Pick::Latency { buffer: 0.0, time_constant: Duration::from_secs(30) };
+            let latency = Pick::Latency { buffer: 0.0 };
             for strategy in [Pick::LeastUsage, Pick::SimpleShuffle, Pick::LeastBusy, latency, Pick::Cost, Pick::RoundRobin] {
                 group.strategy = strategy;
                 let mut state = seed;
