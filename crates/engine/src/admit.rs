@@ -33,8 +33,18 @@ pub(crate) struct Ask<'a> {
     pub(crate) request: &'a Request,
     pub(crate) stop: &'a Stop,
     pub(crate) tried: &'a [DeploymentId],
+    pub(crate) resting: Resting,
     /// The stop's turn in its group's rotation: one a request, however often it is tried.
     pub(crate) turn: &'a OnceLock<u64>,
+}
+
+/// What becomes of a group that cools as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Resting {
+    /// It is passed over: there is somebody else to ask.
+    PassOver,
+    /// Its least bad deployment is tried, where the settings allow that.
+    TryLeastBad,
 }
 
 /// A deployment with a place reserved on it.
@@ -105,7 +115,9 @@ impl Ask<'_> {
                 Admission::Refused(refused) => refusal = refused,
             }
         }
-        if refusal.cause == RefusalCause::AllCooling && self.table.routing.when_all_cooling == WhenAllCooling::LeastBad
+        if refusal.cause == RefusalCause::AllCooling
+            && self.resting == Resting::TryLeastBad
+            && self.table.routing.when_all_cooling == WhenAllCooling::LeastBad
         {
             let least_bad: Vec<Candidate> = candidates::least_bad(&resting)
                 .map(|deployment| Candidate { deployment, cooldown: Regard::Ignore })

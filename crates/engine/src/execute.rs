@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use weighbridge_domain::deployment::Deployment;
-use weighbridge_domain::failure::{Failure, FailureKind};
+use weighbridge_domain::failure::{Failure, FailureFacts, FailureKind};
 use weighbridge_domain::limits::Tokens;
 use weighbridge_domain::name::DeploymentId;
 use weighbridge_domain::policy::CooldownVerdict;
@@ -16,7 +16,7 @@ use weighbridge_routing::itinerary::{Itinerary, Stop};
 use weighbridge_routing::retry::{self, Situation, Verdict};
 use weighbridge_state::{LatencySample, Outcome};
 
-use crate::admit::{Admitted, Ask};
+use crate::admit::{Admitted, Ask, Resting};
 use crate::answer::{Answer, AnswerBody, Failed};
 use crate::attempt::{Call, Reply, ReplyBody, judge};
 use crate::journal::Journal;
@@ -24,6 +24,10 @@ use crate::permit::Permit;
 use crate::plan;
 use crate::stream::{Committed, Relay};
 use crate::world::World;
+
+/// The verdict that a whole group cools, as plans choose by it.
+const ALL_COOLING: FailureFacts =
+    FailureFacts { kind: FailureKind::AllCooling, status: FailureKind::AllCooling.default_status() };
 
 /// Answers `request` by `table`.
 pub(crate) async fn execute(world: &World, table: &Arc<RoutingTable>, request: Request) -> Result<Answer, Box<Failed>> {
@@ -86,36 +90,62 @@ struct Reached {
 }
 
 impl Run<'_> {
-    /// Walks the stops.
+    /// Walks the stops. A group that cools as a whole is passed over while there is another stop;
+    /// when that comes to nothing, its least bad deployment is the last resort.
     async fn walk(mut self, itinerary: &Itinerary, journal: &mut Journal) -> Result<Reached, Failure> {
+        let mut passed_over = Vec::new();
         let mut at = 0;
-        loop {
+        let failure = loop {
             let stop = itinerary.stop(at);
-            journal.stop(plan::group_of(self.table, stop).map(|group| &group.name), &stop.path);
-            let failure = match self.try_stop(stop, at == 0, journal).await {
+            let resting = match self.onward(itinerary, at, ALL_COOLING) {
+                Some(_) => Resting::PassOver,
+                None => Resting::TryLeastBad,
+            };
+            let failure = match self.try_stop(stop, at == 0, resting, journal).await {
                 Ok(reached) => return Ok(reached),
                 Err(failure) => failure,
             };
-            let next =
-                if self.request.controls.disable_fallbacks { None } else { itinerary.after(at, failure.facts()) };
-            match next {
+            if failure.kind == FailureKind::AllCooling && resting == Resting::PassOver {
+                passed_over.push(stop);
+            }
+            match self.onward(itinerary, at, failure.facts()) {
                 Some(next) if Instant::now() < self.deadline => {
                     journal.fell_back(&stop.name(), &itinerary.stop(next).name(), failure.kind);
                     at = next;
                 }
-                // What a provider said tells more than that nobody else could be asked.
-                _ if failure.kind.is_own_verdict() => return Err(self.last.unwrap_or(failure)),
-                _ => return Err(failure),
+                _ => break failure,
+            }
+        };
+        for stop in passed_over {
+            if is_the_clients(failure.kind) || Instant::now() >= self.deadline {
+                break;
+            }
+            if let Ok(reached) = self.try_stop(stop, false, Resting::TryLeastBad, journal).await {
+                return Ok(reached);
             }
         }
+        // What a provider said tells more than that nobody else could be asked.
+        Err(self.last.unwrap_or(failure))
+    }
+
+    /// The stop after the one at `at` when it fails like `failure`.
+    fn onward(&self, itinerary: &Itinerary, at: usize, failure: FailureFacts) -> Option<usize> {
+        if self.request.controls.disable_fallbacks { None } else { itinerary.after(at, failure) }
     }
 
     /// Asks one stop, as often as its policy allows.
-    async fn try_stop(&mut self, stop: &Stop, is_first: bool, journal: &mut Journal) -> Result<Reached, Failure> {
+    async fn try_stop(
+        &mut self,
+        stop: &Stop,
+        is_first: bool,
+        resting: Resting,
+        journal: &mut Journal,
+    ) -> Result<Reached, Failure> {
+        journal.stop(plan::group_of(self.table, stop).map(|group| &group.name), &stop.path);
         let mut attempts = 0;
         let turn = OnceLock::new();
         loop {
-            let ask = Ask { table: self.table, request: self.request, stop, tried: &self.tried, turn: &turn };
+            let ask = Ask { table: self.table, request: self.request, stop, tried: &self.tried, resting, turn: &turn };
             let admitted = match ask.admit(self.world).await {
                 Ok(admitted) => admitted,
                 // After a failed attempt its cause is what matters.
@@ -174,7 +204,14 @@ impl Run<'_> {
 
     /// Whether the stop has a deployment that has not failed this request and may be asked.
     fn another_left(&self, stop: &Stop) -> bool {
-        let ask = Ask { table: self.table, request: self.request, stop, tried: &self.tried, turn: &OnceLock::new() };
+        let ask = Ask {
+            table: self.table,
+            request: self.request,
+            stop,
+            tried: &self.tried,
+            resting: Resting::PassOver,
+            turn: &OnceLock::new(),
+        };
         ask.has_untried(self.world)
     }
 

@@ -7,7 +7,7 @@ use weighbridge_domain::request::Request;
 use weighbridge_domain::table::RoutingTable;
 use weighbridge_routing::itinerary::Itinerary;
 
-use crate::admit::Ask;
+use crate::admit::{Ask, Resting};
 use crate::plan;
 use crate::world::World;
 
@@ -30,7 +30,9 @@ pub(crate) fn explain(world: &World, table: &RoutingTable, request: &Request) ->
     for (stop, line) in itinerary.stops().iter().zip(itinerary.lines()) {
         lines.push(line);
         let strategy = plan::group_of(table, stop).map_or("", |group| group.strategy.label());
-        match (Ask { table, request, stop, tried: &[], turn: &OnceLock::new() }).preference(world) {
+        match (Ask { table, request, stop, tried: &[], resting: Resting::PassOver, turn: &OnceLock::new() })
+            .preference(world)
+        {
             Ok(order) => lines.extend(order.iter().map(|deployment| {
                 let (id, provider) = (&deployment.id, &deployment.endpoint.provider);
                 format!("     {id}  {provider}/{}  ({strategy})", deployment.model.as_str())
@@ -46,8 +48,9 @@ pub(crate) fn rank(world: &World, table: &RoutingTable, request: &Request) -> Ve
     let Ok(itinerary) = itinerary(table, request) else { return Vec::new() };
     let mut ids = Vec::new();
     for stop in itinerary.stops() {
-        for deployment in
-            (Ask { table, request, stop, tried: &[], turn: &OnceLock::new() }).preference(world).unwrap_or_default()
+        for deployment in (Ask { table, request, stop, tried: &[], resting: Resting::PassOver, turn: &OnceLock::new() })
+            .preference(world)
+            .unwrap_or_default()
         {
             if !ids.contains(&deployment.id) {
                 ids.push(deployment.id.clone());

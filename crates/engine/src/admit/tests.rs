@@ -25,7 +25,7 @@ use weighbridge_routing::itinerary::resolve;
 use weighbridge_state::memory::MemoryStore;
 use weighbridge_state::{Outcome, Settlement, SharedState};
 
-use super::{Admitted, Ask};
+use super::{Admitted, Ask, Resting};
 use crate::world::{Parts, World};
 
 /// Reaches nobody: nothing is sent here.
@@ -147,7 +147,7 @@ proptest! {
                             .filter(|(deployment, view)| may_be_asked(deployment, view))
                             .map(|(deployment, _)| deployment.id.clone())
                             .collect();
-                        let ask = Ask { table: &table, request: &request, stop, tried: &[], turn: &OnceLock::new() };
+                        let ask = Ask { table: &table, request: &request, stop, tried: &[], resting: Resting::TryLeastBad, turn: &OnceLock::new() };
                         match ask.admit(&world).now_or_never().expect("an embedded store answers at once") {
                             Ok(admitted) => {
                                 prop_assert!(open.contains(&admitted.deployment.id), "{} of {open:?}", admitted.deployment.id);
