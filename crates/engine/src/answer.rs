@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::pin::Pin;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::Stream;
@@ -70,6 +71,10 @@ pub struct AnswerHead {
     pub attempts: Vec<AttemptRecord>,
     /// Retries within stops.
     pub retries: u32,
+    /// How many the policy allowed, once there was one.
+    pub max_retries: Option<u32>,
+    /// How long the last call might take.
+    pub timeout: Option<Duration>,
     /// Stops taken after the first.
     pub fallbacks: u32,
     /// Where in the plan the answering stop stands, as in `x-portkey-last-used-option-index`.

@@ -52,15 +52,12 @@ impl Call<'_> {
     /// # Errors
     /// Whatever went wrong before the client was shown anything.
     pub(crate) async fn run(&self, world: &World) -> Result<Reply, Failure> {
-        let timeouts = self.timeouts();
         let sent = Instant::now();
-        // A stream is timed to its first content, a whole reply to its last byte.
-        let limit = if self.request.stream { timeouts.first_token } else { timeouts.whole };
         let answer = async {
             let response = self.send(world).await?;
             self.read(response, world, sent).await
         };
-        match limit {
+        match self.limit() {
             None => answer.await,
             Some(limit) => match tokio::time::timeout(limit, answer).await {
                 Ok(result) => result,
@@ -70,6 +67,12 @@ impl Call<'_> {
                 )),
             },
         }
+    }
+
+    /// How long it may take: a stream to its first content, a whole reply to its last byte.
+    pub(crate) fn limit(&self) -> Option<Duration> {
+        let timeouts = self.timeouts();
+        if self.request.stream { timeouts.first_token } else { timeouts.whole }
     }
 
     /// The timeouts in force: the request's, else the stop's, else the deployment's.

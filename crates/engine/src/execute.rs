@@ -162,7 +162,8 @@ impl Run<'_> {
             };
             self.tried.push(deployment.id.clone());
             self.last = Some(failure.clone());
-            match self.verdict(stop, &deployment, &failure, attempts) {
+            let allowed = self.allowed_retries(stop, &deployment, failure.kind);
+            match self.verdict(stop, &failure, attempts, allowed) {
                 Verdict::Leave => return Err(failure),
                 Verdict::Next => {}
                 Verdict::Again(pause) => {
@@ -174,23 +175,23 @@ impl Run<'_> {
                 }
             }
             self.retries += 1;
-            journal.retried(&deployment.group, failure.kind);
+            journal.retried(&deployment.group, failure.kind, allowed);
         }
     }
 
-    /// What to do after the stop's `attempts`th attempt failed.
-    fn verdict(&self, stop: &Stop, deployment: &Arc<Deployment>, failure: &Failure, attempts: u32) -> Verdict {
+    /// How often a stop may be tried again after `deployment` failed like this.
+    fn allowed_retries(&self, stop: &Stop, deployment: &Deployment, kind: FailureKind) -> u32 {
+        let asked = self.request.controls.num_retries;
+        plan::group_of(self.table, stop)
+            .map_or(0, |group| retry::allowed_retries(&group.retry, &stop.options, deployment.retries, asked, kind))
+    }
+
+    /// What to do after the stop's `attempts`th attempt failed, when `allowed` more were.
+    fn verdict(&self, stop: &Stop, failure: &Failure, attempts: u32, allowed: u32) -> Verdict {
         if Instant::now() >= self.deadline {
             return Verdict::Leave;
         }
         let Some(group) = plan::group_of(self.table, stop) else { return Verdict::Leave };
-        let allowed = retry::allowed_retries(
-            &group.retry,
-            &stop.options,
-            deployment.retries,
-            self.request.controls.num_retries,
-            failure.kind,
-        );
         let cap = self.table.routing.max_retries_per_request;
         let situation = Situation {
             retries_left: allowed
@@ -233,13 +234,13 @@ impl Run<'_> {
         let state = Arc::clone(self.world.state());
         let permit = Permit::new(state, self.world.clock(), grant, Arc::clone(&deployment), peers);
         let upstream_model = deployment.model.fill(self.captures, &self.request.model);
-        journal.calling(&deployment, &upstream_model);
         let call = Call {
             deployment: &deployment,
             upstream_model: &upstream_model,
             request: self.request,
             options: &stop.options,
         };
+        journal.calling(&deployment, &upstream_model, call.limit());
         let began = Instant::now();
         let result = match self.request.controls.mock_failure {
             Some(kind) if is_first => Err(Failure::new(kind, "made up, as the request asked")),

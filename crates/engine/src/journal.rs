@@ -72,11 +72,12 @@ impl Journal {
     }
 
     /// A deployment is about to be called.
-    pub(crate) fn calling(&mut self, deployment: &Deployment, upstream_model: &str) {
+    pub(crate) fn calling(&mut self, deployment: &Deployment, upstream_model: &str, timeout: Option<Duration>) {
         self.head.deployment = Some(deployment.id.clone());
         self.head.provider = Some(deployment.endpoint.provider.clone());
         self.head.upstream_model = Some(upstream_model.to_owned());
         self.head.api_base = Some(deployment.endpoint.base_url.clone());
+        self.head.timeout = timeout;
     }
 
     /// A call is over.
@@ -95,9 +96,10 @@ impl Journal {
         self.head.attempts.push(AttemptRecord { deployment: None, status, kind: Some(kind), ms: 0 });
     }
 
-    /// The stop is tried again.
-    pub(crate) fn retried(&mut self, group: &GroupName, kind: FailureKind) {
+    /// The stop is tried again, as it may be `allowed` times.
+    pub(crate) fn retried(&mut self, group: &GroupName, kind: FailureKind, allowed: u32) {
         self.head.retries += 1;
+        self.head.max_retries = Some(allowed);
         self.observer.observe(&Event::Retried { group, kind });
     }
 

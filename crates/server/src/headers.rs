@@ -18,6 +18,8 @@ const MODEL_GROUP: HeaderName = HeaderName::from_static("x-litellm-model-group")
 const MODEL_API_BASE: HeaderName = HeaderName::from_static("x-litellm-model-api-base");
 const CALL_ID: HeaderName = HeaderName::from_static("x-litellm-call-id");
 const ATTEMPTED_RETRIES: HeaderName = HeaderName::from_static("x-litellm-attempted-retries");
+const MAX_RETRIES: HeaderName = HeaderName::from_static("x-litellm-max-retries");
+const TIMEOUT: HeaderName = HeaderName::from_static("x-litellm-timeout");
 const ATTEMPTED_FALLBACKS: HeaderName = HeaderName::from_static("x-litellm-attempted-fallbacks");
 const RESPONSE_COST: HeaderName = HeaderName::from_static("x-litellm-response-cost");
 const VERSION: HeaderName = HeaderName::from_static("x-litellm-version");
@@ -117,6 +119,10 @@ impl Stamp {
             put(headers, MODEL_API_BASE, api_base.and_then(|url| printable(&url, VALUE_LENGTH_MAX)));
             headers.insert(ATTEMPTED_RETRIES, HeaderValue::from(head.retries));
             headers.insert(ATTEMPTED_FALLBACKS, HeaderValue::from(head.fallbacks));
+            put(headers, MAX_RETRIES, head.max_retries.map(HeaderValue::from));
+            // With its decimal point, as LiteLLM writes it.
+            let timeout = head.timeout.map(|timeout| format!("{:?}", timeout.as_secs_f64()));
+            put(headers, TIMEOUT, timeout.and_then(|text| HeaderValue::from_str(&text).ok()));
         }
         if self.families.weighbridge {
             put(headers, DEPLOYMENT, deployment);
@@ -203,6 +209,8 @@ fn may_pass(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use expect_test::{Expect, expect};
     use http::HeaderMap;
     use weighbridge_domain::event::AttemptRecord;
@@ -222,6 +230,8 @@ mod tests {
             api_base: Some("https://user:pass@eu.example/v1?key=1".into()),
             attempts: vec![attempt("dep-1", 500, Some(FailureKind::ServerError)), attempt("dep-2", 200, None)],
             retries: 1,
+            max_retries: Some(2),
+            timeout: Some(Duration::from_secs(30)),
             fallbacks: 0,
             plan_path: "config.targets[0]".into(),
             itinerary: "1. group gpt-4o\n2. group claude".into(),
@@ -249,10 +259,12 @@ mod tests {
                 x-litellm-attempted-fallbacks: 0
                 x-litellm-attempted-retries: 1
                 x-litellm-call-id: req-1
+                x-litellm-max-retries: 2
                 x-litellm-model-api-base: https://eu.example/v1
                 x-litellm-model-group: gpt-4o
                 x-litellm-model-id: dep-2
                 x-litellm-response-cost: 0.000015
+                x-litellm-timeout: 30.0
                 x-litellm-version: 0.1.0
                 x-portkey-cache-status: DISABLED
                 x-portkey-last-used-option-index: config.targets[0]
