@@ -89,7 +89,8 @@ impl Live {
     /// A router of a group `g` with a deployment at each of `names`, before providers by `script`.
     pub(crate) async fn start(script: &str, names: &[&str]) -> Self {
         let providers = Providers::start(script).await;
-        let config = providers.config(names, "");
+        // The next deployment instead of the same one again after a pause.
+        let config = providers.config(names, "router_settings: { num_retries: 0 }\n");
         let replica = Replica::from_yaml(&config).unwrap_or_else(|error| panic!("{error}\n{config}"));
         let listener = TcpListener::bind(anywhere()).await.expect("loopback");
         let router = Client::new(listener.local_addr().expect("an address"));

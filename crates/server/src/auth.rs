@@ -9,7 +9,7 @@ use weighbridge_domain::settings::{Access, ServerSettings};
 
 use crate::refusal::Refusal;
 
-/// Headers that may hold the key as it stands.
+/// Headers that may hold the key, as it stands or behind `Bearer`.
 const KEY_HEADERS: [&str; 5] = ["api-key", "x-api-key", "x-litellm-api-key", "x-goog-api-key", "x-portkey-api-key"];
 
 /// Headers that a proxy adds: the peer is not the client then.
@@ -55,7 +55,10 @@ pub(crate) fn operator(headers: &HeaderMap, peer: Option<SocketAddr>, server: &S
 fn shows(headers: &HeaderMap, key: &Secret) -> bool {
     let expected = key.reveal().as_bytes();
     let bearer = headers.get_all(http::header::AUTHORIZATION).iter().filter_map(|value| bearer(value.as_bytes()));
-    let plain = KEY_HEADERS.iter().flat_map(|name| headers.get_all(*name)).map(|value| value.as_bytes());
+    let plain = KEY_HEADERS.iter().flat_map(|name| headers.get_all(*name)).map(|value| {
+        // LiteLLM's clients write `x-litellm-api-key: Bearer <key>`.
+        bearer(value.as_bytes()).unwrap_or(value.as_bytes())
+    });
     // Every key is compared to its end, so that time tells nothing but lengths.
     bearer.chain(plain).fold(false, |found, shown| found | bool::from(shown.ct_eq(expected)))
 }
@@ -112,6 +115,7 @@ mod tests {
             ("api-key", "sk-1234"),
             ("x-api-key", "sk-1234"),
             ("x-litellm-api-key", "sk-1234"),
+            ("x-litellm-api-key", "Bearer sk-1234"),
             ("x-goog-api-key", "sk-1234"),
             ("x-portkey-api-key", "sk-1234"),
         ] {
