@@ -54,13 +54,13 @@ pub(crate) fn operator(headers: &HeaderMap, peer: Option<SocketAddr>, server: &S
 /// Whether one of the headers that hold keys holds `key`.
 fn shows(headers: &HeaderMap, key: &Secret) -> bool {
     let expected = key.reveal().as_bytes();
-    let bearer = headers.get_all(http::header::AUTHORIZATION).iter().filter_map(|value| bearer(value.as_bytes()));
+    let bearers = headers.get_all(http::header::AUTHORIZATION).iter().filter_map(|value| bearer(value.as_bytes()));
     let plain = KEY_HEADERS.iter().flat_map(|name| headers.get_all(*name)).map(|value| {
         // LiteLLM's clients write `x-litellm-api-key: Bearer <key>`.
         bearer(value.as_bytes()).unwrap_or(value.as_bytes())
     });
     // Every key is compared to its end, so that time tells nothing but lengths.
-    bearer.chain(plain).fold(false, |found, shown| found | bool::from(shown.ct_eq(expected)))
+    bearers.chain(plain).fold(false, |found, shown| found | bool::from(shown.ct_eq(expected)))
 }
 
 /// The token of `Bearer <token>`.
