@@ -13,7 +13,7 @@ use weighbridge_domain::name::DeploymentId;
 use weighbridge_domain::request::Request;
 use weighbridge_domain::settings::WhenAllCooling;
 use weighbridge_domain::table::RoutingTable;
-use weighbridge_domain::view::{DeploymentView, Health};
+use weighbridge_domain::view::DeploymentView;
 use weighbridge_routing::candidates::{self, RequestFacts};
 use weighbridge_routing::itinerary::{Stop, StopTarget};
 use weighbridge_routing::strategy;
@@ -130,7 +130,8 @@ impl Ask<'_> {
                 return Ok(admitted(group, &least_bad, grant));
             }
         }
-        Err(self.refused(world, group, refusal, &resting))
+        let asked: Vec<_> = usable.into_iter().chain(resting).map(|(deployment, _)| deployment).collect();
+        Err(self.refused(world, group, refusal, &asked))
     }
 
     /// The stop's group, and those of its deployments that are fit for the request.
@@ -187,18 +188,12 @@ impl Ask<'_> {
     }
 
     /// Why nobody was granted, as the client is told.
-    fn refused(
-        &self,
-        world: &World,
-        group: &ModelGroup,
-        refusal: Refusal,
-        resting: &[(Arc<Deployment>, DeploymentView)],
-    ) -> Failure {
+    fn refused(&self, world: &World, group: &ModelGroup, refusal: Refusal, asked: &[Arc<Deployment>]) -> Failure {
         let now = world.now();
-        let rate_limited = resting
-            .iter()
-            .any(|(_, view)| matches!(view.health, Health::Cooling { cause: FailureKind::RateLimited, .. }));
-        let back = resting.iter().filter_map(|(_, view)| candidates::back_at(view)).chain(refusal.retry_at).min();
+        // Looked at again: the place of a probe may have gone to somebody else in the meantime.
+        let views = world.state().view(asked, now);
+        let rate_limited = views.iter().any(|view| candidates::rests_for(view) == Some(FailureKind::RateLimited));
+        let back = views.iter().filter_map(candidates::back_at).chain(refusal.retry_at).min();
         let retry_after = back.map(|at| at.since(now));
         let least_bad = self.table.routing.when_all_cooling == WhenAllCooling::LeastBad;
         let (kind, why) = match refusal.cause {

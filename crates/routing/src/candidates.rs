@@ -70,13 +70,21 @@ pub const fn is_usable(view: &DeploymentView) -> bool {
     matches!(view.health, Health::Ready | Health::HalfOpen { probe_until: None, .. })
 }
 
-/// When a resting deployment may be asked again; `None` when only an operator knows.
+/// When a resting deployment may be asked again; `None` when nobody can say: an operator decides, or
+/// the answer to the probe under way.
 pub const fn back_at(view: &DeploymentView) -> Option<Timestamp> {
     match view.health {
-        Health::Ready => None,
+        Health::Ready | Health::HalfOpen { .. } => None,
         Health::Cooling { until, .. } => Some(until),
-        Health::HalfOpen { probe_until, .. } => probe_until,
         Health::Drained { until } => until,
+    }
+}
+
+/// The failure it rests for, if it does.
+pub const fn rests_for(view: &DeploymentView) -> Option<FailureKind> {
+    match view.health {
+        Health::Cooling { cause, .. } | Health::HalfOpen { cause, .. } => Some(cause),
+        Health::Ready | Health::Drained { .. } => None,
     }
 }
 
@@ -85,10 +93,7 @@ pub const fn back_at(view: &DeploymentView) -> Option<Timestamp> {
 pub fn least_bad(resting: &[(Arc<Deployment>, DeploymentView)]) -> impl Iterator<Item = Arc<Deployment>> {
     let mut order: Vec<_> = resting
         .iter()
-        .filter(|(_, view)| match view.health {
-            Health::Cooling { cause, .. } | Health::HalfOpen { cause, .. } => cause != FailureKind::RateLimited,
-            Health::Ready | Health::Drained { .. } => false,
-        })
+        .filter(|(_, view)| rests_for(view).is_some_and(|cause| cause != FailureKind::RateLimited))
         .collect();
     order.sort_by_key(|(_, view)| back_at(view));
     order.into_iter().map(|(deployment, _)| Arc::clone(deployment)).collect::<Vec<_>>().into_iter()

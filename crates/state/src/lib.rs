@@ -138,8 +138,8 @@ pub struct Grant {
 /// Why nobody was granted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Refusal {
-    /// When asking again may succeed; `None` when nobody can say (an operator's word, or slots
-    /// that free up when a request ends).
+    /// When asking again may succeed; `None` when nobody can say (an operator's word, a probe under
+    /// way, or slots that free up when a request ends).
     pub retry_at: Option<Timestamp>,
     /// Why.
     pub cause: RefusalCause,

@@ -247,7 +247,8 @@ impl Book {
             (Health::HalfOpen { probe_until: None, .. }, _) => true,
             (Health::Cooling { .. } | Health::HalfOpen { .. }, Regard::Ignore) => false,
             (Health::Cooling { until, .. }, Regard::Heed) => return resting(Some(until)),
-            (Health::HalfOpen { probe_until, .. }, Regard::Heed) => return resting(probe_until),
+            // Nobody knows when the probe is answered.
+            (Health::HalfOpen { .. }, Regard::Heed) => return resting(None),
         };
         let limits = &candidate.deployment.limits;
         let full = |retry_at| Err(Refusal { retry_at, cause: RefusalCause::AtLimit });
