@@ -35,8 +35,8 @@ pub enum Health {
     },
     /// Its cooldown is over; one probe decides.
     HalfOpen {
-        /// When the probe under way gives up its turn; `None` when nobody probes.
-        probe_until: Option<Timestamp>,
+        /// Whether a probe is under way, so that everybody else waits for its answer.
+        is_probed: bool,
         /// Why it cooled.
         cause: FailureKind,
     },

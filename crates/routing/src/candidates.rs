@@ -67,7 +67,7 @@ pub fn without_tried(fit: Vec<Arc<Deployment>>, tried: &[DeploymentId]) -> Vec<A
 
 /// Whether it may be asked now, as far as its health goes.
 pub const fn is_usable(view: &DeploymentView) -> bool {
-    matches!(view.health, Health::Ready | Health::HalfOpen { probe_until: None, .. })
+    matches!(view.health, Health::Ready | Health::HalfOpen { is_probed: false, .. })
 }
 
 /// When a resting deployment may be asked again; `None` when nobody can say: an operator decides, or
@@ -89,7 +89,8 @@ pub const fn rests_for(view: &DeploymentView) -> Option<FailureKind> {
 }
 
 /// Of a group that rests as a whole, those that may be tried all the same: the soonest back
-/// first. One that rests for a rate limit or an operator's word is not among them.
+/// first, and before all one that is being probed, whose rest is over. One that rests for a rate
+/// limit or an operator's word is not among them.
 pub fn least_bad(resting: &[(Arc<Deployment>, DeploymentView)]) -> impl Iterator<Item = Arc<Deployment>> {
     let mut order: Vec<_> = resting
         .iter()
@@ -232,8 +233,9 @@ mod tests {
             (deployment("limited", |_| {}), view(cooling(1, FailureKind::RateLimited))),
             (deployment("soon", |_| {}), view(cooling(5, FailureKind::Unreachable))),
             (deployment("drained", |_| {}), view(Health::Drained { until: None })),
+            (deployment("probed", |_| {}), view(Health::HalfOpen { is_probed: true, cause: FailureKind::Timeout })),
         ];
         let order: Vec<_> = least_bad(&resting).map(|d| d.id.to_string()).collect();
-        assert_eq!(order, ["soon", "late"]);
+        assert_eq!(order, ["probed", "soon", "late"]);
     }
 }

@@ -148,7 +148,7 @@ mod tests {
         check(Health::Ready, r#"["ready",null]"#);
         check(Health::Cooling { until: later, cause }, r#"["cooling",{"remaining_ms":2500,"reason":"rate_limited"}]"#);
         check(Health::Cooling { until: now, cause }, r#"["half_open",null]"#);
-        check(Health::HalfOpen { probe_until: Some(later), cause }, r#"["half_open",null]"#);
+        check(Health::HalfOpen { is_probed: true, cause }, r#"["half_open",null]"#);
         check(Health::Drained { until: None }, r#"["drained",{"remaining_ms":null,"reason":"drained"}]"#);
         check(Health::Drained { until: Some(later) }, r#"["drained",{"remaining_ms":2500,"reason":"drained"}]"#);
         check(Health::Drained { until: Some(now) }, r#"["ready",null]"#);

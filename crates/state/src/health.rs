@@ -62,7 +62,8 @@ impl Condition {
             None => Health::Ready,
             Some(rest) if now < rest.until => Health::Cooling { until: rest.until, cause: rest.cause },
             Some(rest) => {
-                Health::HalfOpen { probe_until: rest.probe_until.filter(|until| now < *until), cause: rest.cause }
+                let is_probed = rest.probe_until.is_some_and(|until| now < until);
+                Health::HalfOpen { is_probed, cause: rest.cause }
             }
         }
     }
@@ -237,9 +238,9 @@ mod tests {
     fn one_probe_decides() {
         let mut c = Condition::default();
         fail(&mut c, AtOnce(SECOND * 10), false, 100);
-        assert!(matches!(c.health(at(110)), Health::HalfOpen { probe_until: None, .. }));
+        assert!(matches!(c.health(at(110)), Health::HalfOpen { is_probed: false, .. }));
         c.begin_probe(at(110));
-        assert!(matches!(c.health(at(111)), Health::HalfOpen { probe_until: Some(_), .. }));
+        assert!(matches!(c.health(at(111)), Health::HalfOpen { is_probed: true, .. }));
         assert_eq!(fail(&mut c, AtOnce(SECOND * 10), true, 111), Tripped::Until(at(131)), "twice as long");
         c.begin_probe(at(131));
         assert_eq!(fail(&mut c, ByShare(SECOND * 10), true, 131), Tripped::Until(at(171)), "four times");
@@ -247,7 +248,7 @@ mod tests {
         assert_eq!(fail(&mut c, AtOnce(SECOND * 10), true, 171), Tripped::Until(at(211)), "and no more");
         c.begin_probe(at(211));
         c.neutral(true);
-        assert!(matches!(c.health(at(211)), Health::HalfOpen { probe_until: None, .. }));
+        assert!(matches!(c.health(at(211)), Health::HalfOpen { is_probed: false, .. }));
         c.begin_probe(at(211));
         assert!(c.succeeded(true, at(212)));
         assert_eq!(c.health(at(212)), Health::Ready);
@@ -258,7 +259,7 @@ mod tests {
         let mut c = Condition::default();
         fail(&mut c, AtOnce(SECOND), false, 100);
         c.begin_probe(at(101));
-        assert!(matches!(c.health(at(162)), Health::HalfOpen { probe_until: None, .. }));
+        assert!(matches!(c.health(at(162)), Health::HalfOpen { is_probed: false, .. }));
     }
 
     #[test]

@@ -244,7 +244,7 @@ impl Book {
             (Health::Drained { until }, _) => return resting(until),
             (Health::Ready, _) => false,
             // Whoever asks after the deadline decides about it.
-            (Health::HalfOpen { probe_until: None, .. }, _) => true,
+            (Health::HalfOpen { is_probed: false, .. }, _) => true,
             (Health::Cooling { .. } | Health::HalfOpen { .. }, Regard::Ignore) => false,
             (Health::Cooling { until, .. }, Regard::Heed) => return resting(Some(until)),
             // Nobody knows when the probe is answered.

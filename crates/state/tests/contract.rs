@@ -284,7 +284,8 @@ fn one_probe_decides() {
         bench.fail(&a, AT_ONCE, 0.0);
         let probe = bench.grant(&a, 60.0);
         assert!(probe.is_probe);
-        bench.refusal(&a, 60.0);
+        let refusal = bench.refusal(&a, 60.0);
+        assert_eq!((refusal.cause, refusal.retry_at), (RefusalCause::AllCooling, None), "the probe's answer decides");
         bench.settle(&a, probe, None, Outcome::Failure { kind: FailureKind::ServerError, verdict: BY_SHARE }, 61.0);
         // It rests at least as long again.
         bench.refusal(&a, 120.0);

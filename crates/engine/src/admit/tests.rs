@@ -101,7 +101,7 @@ fn table(limits: &[u32], strategy: Pick) -> RoutingTable {
 /// Whether the rules let a deployment be asked, by what is known of it.
 fn may_be_asked(deployment: &Deployment, view: &DeploymentView) -> bool {
     let has_room = |used: u32, limit: Option<u32>| limit.is_none_or(|limit| used < limit);
-    let is_well = matches!(view.health, Health::Ready | Health::HalfOpen { probe_until: None, .. });
+    let is_well = matches!(view.health, Health::Ready | Health::HalfOpen { is_probed: false, .. });
     is_well
         && has_room(view.usage.requests, deployment.limits.rpm)
         && has_room(view.in_flight, deployment.limits.max_parallel_requests)

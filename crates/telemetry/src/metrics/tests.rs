@@ -178,7 +178,7 @@ fn every_health_has_a_state() {
         (Health::Ready, "ready", "0"),
         (Health::Cooling { until: later, cause: FailureKind::Timeout }, "cooling", "1"),
         (Health::Cooling { until: Timestamp::from_millis(1), cause: FailureKind::Timeout }, "cooling", "0"),
-        (Health::HalfOpen { probe_until: Some(later), cause: FailureKind::Timeout }, "half_open", "0"),
+        (Health::HalfOpen { is_probed: true, cause: FailureKind::Timeout }, "half_open", "0"),
         (Health::Drained { until: None }, "drained", "0"),
         (Health::Drained { until: Some(later) }, "drained", "1"),
     ];
