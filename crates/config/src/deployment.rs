@@ -2,7 +2,7 @@
 
 use regex::Regex;
 use weighbridge_domain::deployment::{Deployment, ModelTemplate};
-use weighbridge_domain::name::GroupName;
+use weighbridge_domain::name::{GroupName, QuotaName};
 
 use crate::endpoint::{self, Reach};
 use crate::entry::Entry;
@@ -54,8 +54,10 @@ pub(crate) fn compile(entry: &Entry<'_>, around: &Surroundings<'_>, ids: &mut Id
     }
     let flag = |key: &str| entry.info.get(key).and_then(|field| field.flag());
     let facts = Facts::find(entry, &upstream, &around.prices, &group);
+    let id = ids.of(entry, &group);
     let deployment = Deployment {
-        id: ids.of(entry, &group),
+        quota: QuotaName::new(id.as_str()),
+        id,
         group: GroupName::new(group.as_str()),
         model: ModelTemplate::new(upstream.model.as_str()),
         limits: limits::limits(entry, &around.defaults, upstream.provider.basis),

@@ -55,6 +55,7 @@ pub(crate) fn limits(entry: &Entry<'_>, defaults: &Defaults, basis: ChargeBasis)
         otpm: count("otpm"),
         max_parallel_requests: count("max_parallel_requests").or(defaults.max_parallel_requests),
         basis,
+        smoothing: None,
     }
 }
 

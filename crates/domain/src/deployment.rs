@@ -6,7 +6,7 @@ use regex::Regex;
 use serde_json::value::RawValue;
 
 use crate::limits::Limits;
-use crate::name::{DeploymentId, GroupName, ProviderName};
+use crate::name::{DeploymentId, GroupName, ProviderName, QuotaName};
 use crate::policy::{CooldownPolicy, Timeouts};
 use crate::provider::Wire;
 use crate::secret::Secret;
@@ -25,6 +25,9 @@ pub struct Deployment {
     pub endpoint: Endpoint,
     /// What it may take.
     pub limits: Limits,
+    /// The window its usage is counted in. Deployments that share one are each held against their
+    /// own limits by what all of them used.
+    pub quota: QuotaName,
     /// Its share where a strategy goes by weights; `None` when not set.
     pub weight: Option<f64>,
     /// Its level: a higher one is used when all lower ones failed.
@@ -69,8 +72,10 @@ impl Deployment {
         model: ModelTemplate,
         endpoint: Endpoint,
     ) -> Self {
+        let id = id.into();
         Self {
-            id: id.into(),
+            quota: QuotaName::new(id.as_str()),
+            id,
             group: group.into(),
             model,
             endpoint,

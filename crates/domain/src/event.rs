@@ -87,6 +87,39 @@ pub enum Event<'a> {
         /// Which.
         deployment: &'a DeploymentId,
     },
+    /// A call to the shared store is over.
+    StoreCalled {
+        /// How long it took.
+        took: Duration,
+        /// How many requests asked for admission in it.
+        asks: usize,
+        /// How many ended requests it told of.
+        settlements: usize,
+        /// How it ended.
+        outcome: StoreOutcome,
+    },
+    /// The truth has moved: into the shared store, or out of it.
+    StoreModeChanged {
+        /// Where it is now, as `weighbridge_store_mode` names it.
+        mode: &'a str,
+        /// Why.
+        reason: &'a str,
+    },
+    /// What this replica granted was told to a store that might have forgotten it.
+    StoreReplayed {
+        /// How many windows.
+        windows: usize,
+    },
+    /// A replica vanished, and its requests in flight were taken off the books.
+    ReplicaReaped {
+        /// How many.
+        in_flight: u64,
+    },
+    /// Something about the shared store that an operator should mend.
+    StoreWarned {
+        /// What, and what to do.
+        what: &'a str,
+    },
     /// A new routing table is in force.
     ConfigLoaded {
         /// Its number, counted from 1.
@@ -103,6 +136,34 @@ pub enum Event<'a> {
         /// Every problem, a line each.
         problems: &'a str,
     },
+}
+
+/// How a call to the shared store ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreOutcome {
+    /// It was carried out.
+    Done,
+    /// Nothing was done: the store has lost something, and replicas must tell it what they know.
+    Stale,
+    /// No answer in time; what it asked for may or may not have been done.
+    TimedOut,
+    /// The connection or the server failed.
+    Failed,
+}
+
+impl StoreOutcome {
+    /// Every outcome.
+    pub const ALL: [Self; 4] = [Self::Done, Self::Stale, Self::TimedOut, Self::Failed];
+
+    /// A short stable label for metrics.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Stale => "stale",
+            Self::TimedOut => "timed_out",
+            Self::Failed => "failed",
+        }
+    }
 }
 
 /// One attempt, as logs, errors and headers tell it.

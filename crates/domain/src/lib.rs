@@ -4,7 +4,7 @@
 //! touches the network, so that whatever decides can be tested with plain values.
 //!
 //! In reading order: [`name`], [`limits`], [`usage`], [`provider`], [`deployment`], [`group`],
-//! [`plan`], [`table`] are what an operator configures; [`json`], [`request`], [`failure`] are
+//! [`plan`], [`settings`], [`store`], [`table`] are what an operator configures; [`json`], [`request`], [`failure`] are
 //! what passes through; [`view`] and [`event`] are what is known and what happened.
 
 pub mod deployment;
@@ -21,6 +21,7 @@ pub mod request;
 pub mod rotation;
 pub mod secret;
 pub mod settings;
+pub mod store;
 pub mod table;
 pub mod time;
 pub mod usage;

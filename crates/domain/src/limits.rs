@@ -1,5 +1,7 @@
 //! What a deployment may take per minute, and what a request takes of it.
 
+use std::time::Duration;
+
 /// Limits of one deployment; `None` is unlimited. All are per 60 s except the last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Limits {
@@ -15,6 +17,8 @@ pub struct Limits {
     pub max_parallel_requests: Option<u32>,
     /// What is charged when the reply is there.
     pub basis: ChargeBasis,
+    /// How evenly the minute's requests and tokens are spread; `None` lets them come all at once.
+    pub smoothing: Option<Smoothing>,
 }
 
 impl Limits {
@@ -26,6 +30,18 @@ impl Limits {
             && self.otpm.is_none()
             && self.max_parallel_requests.is_none()
     }
+}
+
+/// How evenly a limit is spent within its minute, for providers that measure shorter periods as well.
+///
+/// The generic cell rate algorithm (ITU-T I.371) over `rpm` and `tpm`, beside the window of a minute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Smoothing {
+    /// How much may come at once, as time of the limit's rate: 1 s of 600 rpm is 10 requests. At
+    /// least one request always may.
+    pub burst: Duration,
+    /// How long a request waits for its turn before another deployment or 429 is the answer.
+    pub patience: Duration,
 }
 
 /// Whether a provider gives back reserved tokens that were not used.

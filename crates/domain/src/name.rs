@@ -60,3 +60,8 @@ name! {
     /// Who serves a deployment: `openai`, `azure`, `groq`, …
     ProviderName
 }
+name! {
+    /// The window that usage is counted in: a deployment's own, named by its id, or one that several
+    /// deployments of one provider quota share.
+    QuotaName
+}

@@ -8,6 +8,7 @@ use crate::group::ModelGroup;
 use crate::name::{DeploymentId, GroupName};
 use crate::plan::{Plan, StopOptions};
 use crate::settings::{RoutingSettings, ServerSettings};
+use crate::store::StoreSettings;
 
 /// Everything a configuration says. A request takes one when it arrives and keeps it to its end.
 #[derive(Debug, Default)]
@@ -27,6 +28,8 @@ pub struct RoutingTable {
     pub routing: RoutingSettings,
     /// How the HTTP side behaves.
     pub server: ServerSettings,
+    /// Where counters live. A process keeps the store it began with.
+    pub store: StoreSettings,
 }
 
 /// A deployment that cannot be called, and why.

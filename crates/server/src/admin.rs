@@ -24,7 +24,7 @@ use crate::request::{self, Arrival};
 pub(crate) async fn deployments(State(app): State<Arc<App>>) -> Json<Value> {
     let table = app.engine.table();
     let views = app.engine.views(&table);
-    let mode = app.engine.state().mode().label();
+    let mode = app.engine.state().status().mode.label();
     Json(json!({ "mode": mode, "deployments": rows(&table, &views, app.engine.now()) }))
 }
 

@@ -44,7 +44,7 @@ pub(crate) async fn fleet(State(app): State<Arc<App>>) -> Json<Value> {
     let status = if app.drain.is_draining() { "draining" } else { "healthy" };
     let mut page = summary(&table, &views, app.engine.now());
     page["status"] = status.into();
-    page["mode"] = app.engine.state().mode().label().into();
+    page["mode"] = app.engine.state().status().mode.label().into();
     page["in_flight"] = app.in_flight().into();
     page["version"] = env!("CARGO_PKG_VERSION").into();
     page["fingerprint"] = table.fingerprint.as_str().into();
@@ -58,7 +58,7 @@ pub(crate) async fn metrics(State(app): State<Arc<App>>, headers: HeaderMap) -> 
         auth::client(&headers, &table.server)?;
     }
     let views = app.engine.views(&table);
-    match app.metrics.render(&table, &views, app.engine.state().mode().label(), app.engine.now()) {
+    match app.metrics.render(&table, &views, app.engine.state().status().mode.label(), app.engine.now()) {
         Ok(page) => {
             let content_type = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
             Ok(([(CONTENT_TYPE, content_type)], page).into_response())

@@ -57,8 +57,31 @@ pub trait SharedState: Send + Sync + fmt::Debug {
     /// once their last grant is settled.
     fn adopt(&self, table: &RoutingTable, now: Timestamp);
 
-    /// Where the truth is at present.
-    fn mode(&self) -> Mode;
+    /// Takes over what a provider's headers say about its own count. Only ever raises usage.
+    fn observe(&self, deployment: &Arc<Deployment>, feedback: Feedback, now: Timestamp);
+
+    /// Where the truth is at present, and how many replicas share it.
+    fn status(&self) -> Status;
+
+    /// How far beyond their limits `deployments` might be used because of this replica, in their
+    /// order. Nothing unless it is cut off from the shared truth.
+    fn exposure(&self, deployments: &[Arc<Deployment>]) -> Vec<Exposure>;
+
+    /// Brings [`SharedState::view`] up to date, for whoever wants to know rather than to ask. Takes
+    /// no longer than a call to the store may.
+    fn refresh(&self) -> Answer<'_, ()>;
+
+    /// Tells what is still to be told, and leaves the fleet. Nothing is granted afterwards.
+    fn close(&self) -> Answer<'_, ()>;
+}
+
+/// Where the truth is at present, and how many replicas share it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Status {
+    /// Where.
+    pub mode: Mode,
+    /// Replicas of the fleet, this one included, as far as is known.
+    pub replicas: u32,
 }
 
 /// Where the truth is at present.
@@ -66,18 +89,63 @@ pub trait SharedState: Send + Sync + fmt::Debug {
 pub enum Mode {
     /// In this process, which is all there is.
     Embedded,
+    /// In the shared store.
+    Shared,
+    /// In the shared store, which has lost something: replicas tell it what they know, and grant
+    /// from their share until that is done.
+    Recovering,
+    /// Out of reach: this replica grants from its share of what was left.
+    Local,
 }
 
 impl Mode {
     /// Every mode.
-    pub const ALL: [Self; 1] = [Self::Embedded];
+    pub const ALL: [Self; 4] = [Self::Embedded, Self::Shared, Self::Recovering, Self::Local];
 
     /// The word for it in `/health`, metrics and `GET /router/deployments`.
     pub const fn label(self) -> &'static str {
         match self {
             Self::Embedded => "embedded",
+            Self::Shared => "shared",
+            Self::Recovering => "recovering",
+            Self::Local => "local",
         }
     }
+
+    /// Whether limits hold for the whole fleet at present.
+    pub const fn is_exact(self) -> bool {
+        match self {
+            Self::Embedded | Self::Shared => true,
+            Self::Recovering | Self::Local => false,
+        }
+    }
+}
+
+/// How far beyond its limits a deployment might be used, in any 60 s. Infinite without a bound.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Exposure {
+    /// Requests beyond `rpm`.
+    pub requests: f64,
+    /// Tokens beyond `tpm`.
+    pub tokens: f64,
+}
+
+/// What a provider says is left of its own limits; `None` for what it does not say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Feedback {
+    /// Requests.
+    pub requests: Option<Left>,
+    /// Tokens, input and output together.
+    pub tokens: Option<Left>,
+}
+
+/// How much is left, and for how long that holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Left {
+    /// So much.
+    pub amount: u64,
+    /// Until all of it is there again.
+    pub resets_in: Duration,
 }
 
 /// A request for admission.

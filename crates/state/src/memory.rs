@@ -18,7 +18,8 @@ use crate::health::{Condition, Tripped};
 use crate::latency::{Pace, median};
 use crate::ring::Ring;
 use crate::{
-    Admission, Answer, Candidate, Grant, Mode, Outcome, Refusal, RefusalCause, Regard, Reserve, Settlement, SharedState,
+    Admission, Answer, Candidate, Exposure, Feedback, Grant, Mode, Outcome, Refusal, RefusalCause, Regard, Reserve,
+    Settlement, SharedState, Status,
 };
 
 /// Keeps everything in this process: what one replica needs, and the mirror that a shared store
@@ -231,8 +232,27 @@ impl SharedState for MemoryStore {
         });
     }
 
-    fn mode(&self) -> Mode {
-        Mode::Embedded
+    fn observe(&self, deployment: &Arc<Deployment>, feedback: Feedback, now: Timestamp) {
+        let book = self.book(&deployment.id);
+        let mut book = lock(&book);
+        book.ring.roll(now);
+        book.ring.observe(&deployment.limits, feedback);
+    }
+
+    fn status(&self) -> Status {
+        Status { mode: Mode::Embedded, replicas: 1 }
+    }
+
+    fn exposure(&self, deployments: &[Arc<Deployment>]) -> Vec<Exposure> {
+        vec![Exposure::default(); deployments.len()]
+    }
+
+    fn refresh(&self) -> Answer<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
+
+    fn close(&self) -> Answer<'_, ()> {
+        Box::pin(std::future::ready(()))
     }
 }
 

@@ -4,9 +4,13 @@
 //! seconds, and all of them are still counted when the last grant of the interval is checked. So
 //! what the sum admits is an upper bound for *any* 60 s; the price is 1/61 of the rate.
 
+use std::time::Duration;
+
 use weighbridge_domain::limits::{Limits, Tokens};
 use weighbridge_domain::time::Timestamp;
 use weighbridge_domain::view::WindowUsage;
+
+use crate::Feedback;
 
 /// Buckets that count.
 const LIVE: u64 = 61;
@@ -82,6 +86,35 @@ impl Ring {
         bucket.output -= output;
         self.sum.input -= input;
         self.sum.output -= output;
+    }
+
+    /// Raises usage to what a provider has counted, when that is more. The difference is charged so that it
+    /// leaves the window when the provider says its own count ends. A provider whose window is
+    /// longer than ours speaks of another limit.
+    pub fn observe(&mut self, limits: &Limits, feedback: Feedback) {
+        let WindowUsage { requests, .. } = self.sum;
+        if let (Some(rpm), Some(left)) = (limits.rpm, feedback.requests)
+            && let Some(second) = self.second_that_ends_in(left.resets_in)
+        {
+            let counted = rpm.saturating_sub(u32::try_from(left.amount).unwrap_or(u32::MAX));
+            let more = counted.saturating_sub(requests);
+            self.buckets[place(second)].requests += more;
+            self.sum.requests += more;
+        }
+        if let (Some(tpm), Some(left)) = (limits.tpm, feedback.tokens)
+            && let Some(second) = self.second_that_ends_in(left.resets_in)
+        {
+            let counted = u64::from(tpm).saturating_sub(left.amount);
+            let more = counted.saturating_sub(self.sum.tokens());
+            self.buckets[place(second)].input += more;
+            self.sum.input += more;
+        }
+    }
+
+    /// The live second whose bucket leaves the window after `span`; `None` when none stays so long.
+    fn second_that_ends_in(&self, span: Duration) -> Option<u64> {
+        let whole = span.as_secs() + u64::from(span.subsec_nanos() > 0);
+        (whole <= LIVE).then(|| (self.now + whole.max(1)).saturating_sub(LIVE))
     }
 
     /// Whether one more request of `tokens` keeps within `limits`. A request that alone is above

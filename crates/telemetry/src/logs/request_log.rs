@@ -35,6 +35,18 @@ impl Observer for RequestLog {
                 let problems = problems.lines().collect::<Vec<_>>().join("; ");
                 warn!(target: "weighbridge", problems, "config refused, the old one stays");
             }
+            Event::StoreModeChanged { mode, reason } => {
+                warn!(target: "weighbridge", mode, reason, "the shared truth moved");
+            }
+            Event::StoreReplayed { windows } => {
+                info!(target: "weighbridge", windows, "told the store what was granted here");
+            }
+            Event::ReplicaReaped { in_flight } => {
+                warn!(target: "weighbridge", in_flight, "a replica vanished: its requests in flight are off the books");
+            }
+            Event::StoreWarned { what } => warn!(target: "weighbridge", what, "the shared store wants attention"),
+            // Counted, not printed: there may be thousands a second.
+            Event::StoreCalled { .. } => {}
             // Told by the request's own line.
             Event::RequestStarted { .. }
             | Event::AttemptFinished { .. }

@@ -51,6 +51,11 @@ impl Series {
             Event::LeastBadTried { deployment } => {
                 of.least_bad.with_label_values(&[known.deployment(Some(deployment))]).inc();
             }
+            Event::StoreCalled { .. }
+            | Event::StoreModeChanged { .. }
+            | Event::StoreReplayed { .. }
+            | Event::ReplicaReaped { .. }
+            | Event::StoreWarned { .. } => {}
             Event::ConfigLoaded { generation, .. } => {
                 self.config_generation.set(i64::try_from(generation).unwrap_or(i64::MAX));
                 self.config_reloads.with_label_values(&[LOADED]).inc();
