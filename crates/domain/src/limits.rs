@@ -71,4 +71,10 @@ impl Tokens {
     pub fn total(self) -> u64 {
         u64::from(self.input) + u64::from(self.output)
     }
+
+    /// What there is here of each kind beyond `other`.
+    #[must_use]
+    pub const fn beyond(self, other: Self) -> Self {
+        Self { input: self.input.saturating_sub(other.input), output: self.output.saturating_sub(other.output) }
+    }
 }

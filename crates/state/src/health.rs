@@ -20,25 +20,40 @@ const BUCKET_SECS: u64 = 10;
 /// The health of one deployment.
 #[derive(Debug, Clone, Default)]
 pub struct Condition {
-    rest: Option<Rest>,
-    drained: Option<Drain>,
+    standing: Standing,
     outcomes: Outcomes,
     counted: Vec<(Option<ErrorClass>, VecDeque<Timestamp>)>,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Rest {
-    until: Timestamp,
-    cause: FailureKind,
-    lasted: Duration,
-    /// How many probes failed since it began to rest.
-    failed_probes: u32,
-    probe_until: Option<Timestamp>,
+/// Whether a deployment may be asked, without what led to it: what a fleet tells one another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Standing {
+    /// It rests, or has rested and was not probed yet.
+    pub rest: Option<Rest>,
+    /// An operator took it out.
+    pub drained: Option<Drain>,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Drain {
-    until: Option<Timestamp>,
+/// A rest and the probe after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rest {
+    /// Its end.
+    pub until: Timestamp,
+    /// The failure it rests for.
+    pub cause: FailureKind,
+    /// How long it lasts.
+    pub lasted: Duration,
+    /// How many probes failed since it began to rest.
+    pub failed_probes: u32,
+    /// Until when the probe under way has its turn.
+    pub probe_until: Option<Timestamp>,
+}
+
+/// An operator's word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Drain {
+    /// When it is over by itself.
+    pub until: Option<Timestamp>,
 }
 
 /// What a failure did.
@@ -50,7 +65,7 @@ pub enum Tripped {
     No,
 }
 
-impl Condition {
+impl Standing {
     /// What it looks like at `now`.
     pub fn health(&self, now: Timestamp) -> Health {
         if let Some(drain) = self.drained
@@ -67,18 +82,35 @@ impl Condition {
             }
         }
     }
+}
+
+impl Condition {
+    /// One of which nothing is known but where it stands.
+    pub fn of(standing: Standing) -> Self {
+        Self { standing, ..Self::default() }
+    }
+
+    /// Where it stands.
+    pub const fn standing(&self) -> Standing {
+        self.standing
+    }
+
+    /// What it looks like at `now`.
+    pub fn health(&self, now: Timestamp) -> Health {
+        self.standing.health(now)
+    }
 
     /// Takes the turn of the one probe.
     pub fn begin_probe(&mut self, now: Timestamp) {
-        if let Some(rest) = &mut self.rest {
+        if let Some(rest) = &mut self.standing.rest {
             rest.probe_until = Some(now + PROBE_TURN);
         }
     }
 
     /// A request was answered. Only a probe's answer ends a rest. Says whether one ended.
     pub fn succeeded(&mut self, is_probe: bool, now: Timestamp) -> bool {
-        if is_probe && self.rest.is_some_and(|rest| now >= rest.until) {
-            self.rest = None;
+        if is_probe && self.standing.rest.is_some_and(|rest| now >= rest.until) {
+            self.standing.rest = None;
             self.outcomes = Outcomes::default();
             self.counted.clear();
             return true;
@@ -89,7 +121,7 @@ impl Condition {
 
     /// A request said nothing. A probe gives its turn to the next.
     pub fn neutral(&mut self, is_probe: bool) {
-        if let (true, Some(rest)) = (is_probe, &mut self.rest) {
+        if let (true, Some(rest)) = (is_probe, &mut self.standing.rest) {
             rest.probe_until = None;
         }
     }
@@ -123,13 +155,13 @@ impl Condition {
 
     /// Rests for `lasts`; deadlines only extend.
     fn rest_for(&mut self, lasts: Duration, cause: FailureKind, is_probe: bool, now: Timestamp) -> Tripped {
-        let failed_probes = match self.rest {
+        let failed_probes = match self.standing.rest {
             Some(rest) if is_probe => rest.failed_probes + 1,
             Some(rest) => rest.failed_probes,
             None => 0,
         };
         // A failed probe rests at least as long again, at most four times as long.
-        let longer = match self.rest {
+        let longer = match self.standing.rest {
             Some(rest) if is_probe => {
                 let first = rest.lasted / (1 << rest.failed_probes.min(MOST_DOUBLINGS));
                 lasts.max(first * (1 << failed_probes.min(MOST_DOUBLINGS)))
@@ -137,10 +169,10 @@ impl Condition {
             _ => lasts,
         };
         let until = now + longer;
-        match self.rest {
+        match self.standing.rest {
             Some(rest) if rest.until >= until => Tripped::No,
             _ => {
-                self.rest = Some(Rest { until, cause, lasted: longer, failed_probes, probe_until: None });
+                self.standing.rest = Some(Rest { until, cause, lasted: longer, failed_probes, probe_until: None });
                 Tripped::Until(until)
             }
         }
@@ -166,7 +198,7 @@ impl Condition {
 
     /// An operator takes it out.
     pub fn drain(&mut self, until: Option<Timestamp>) {
-        self.drained = Some(Drain { until });
+        self.standing.drained = Some(Drain { until });
     }
 
     /// An operator wants it back, whatever kept it out. Says whether anything did.

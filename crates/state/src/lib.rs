@@ -3,10 +3,15 @@
 //! [`SharedState`] speaks in what the engine does with a deployment: look, reserve, settle. Each
 //! is at most one round trip to whoever holds the truth. [`memory`] holds it in this process.
 
+mod announce;
+mod books;
 pub mod health;
 pub mod latency;
 pub mod memory;
 pub mod ring;
+pub mod smoother;
+mod tickets;
+pub mod window;
 
 use std::fmt;
 use std::future::Future;
@@ -211,6 +216,21 @@ pub struct Refusal {
     pub retry_at: Option<Timestamp>,
     /// Why.
     pub cause: RefusalCause,
+}
+
+impl Refusal {
+    /// What is known before anybody was asked.
+    pub const NOBODY: Self = Self { retry_at: None, cause: RefusalCause::AllCooling };
+
+    /// This refusal and `other` as one: full counts above resting, and the sooner time above the later.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        let cause = match (self.cause, other.cause) {
+            (RefusalCause::AllCooling, RefusalCause::AllCooling) => RefusalCause::AllCooling,
+            (RefusalCause::AtLimit, _) | (_, RefusalCause::AtLimit) => RefusalCause::AtLimit,
+        };
+        Self { retry_at: self.retry_at.into_iter().chain(other.retry_at).min(), cause }
+    }
 }
 
 /// Why nobody was granted.
