@@ -20,6 +20,9 @@ pub struct Limit {
     pub charge: Charge,
     /// What is above the limit gets 429. If not, it is served and only counted.
     pub enforce: bool,
+    /// Replies say in `x-ratelimit-*` headers what is left. If not, whoever keeps within the limit
+    /// does so by counting for itself.
+    pub announce: bool,
 }
 
 /// How a window moves.
@@ -73,6 +76,7 @@ struct RawLimit {
     #[serde(default)]
     charge: Charge,
     enforce: Option<bool>,
+    announce: Option<bool>,
 }
 
 impl TryFrom<RawLimit> for Limit {
@@ -100,6 +104,7 @@ impl TryFrom<RawLimit> for Limit {
             tokens: raw.tokens,
             charge: raw.charge,
             enforce: raw.enforce.unwrap_or(true),
+            announce: raw.announce.unwrap_or(true),
         })
     }
 }

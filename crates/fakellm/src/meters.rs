@@ -79,15 +79,16 @@ impl Meters {
         }
     }
 
-    /// The `x-ratelimit-*` headers, from the first limit of each kind.
+    /// The `x-ratelimit-*` headers, from the first limit of each kind that is announced.
     pub(crate) fn headers(&mut self, now: Duration) -> Vec<(&'static str, String)> {
         let mut headers = Vec::new();
-        if let Some(window) = self.0.iter_mut().find_map(|meter| meter.requests.as_mut()) {
+        let mut announced: Vec<_> = self.0.iter_mut().filter(|meter| meter.limit.announce).collect();
+        if let Some(window) = announced.iter_mut().find_map(|meter| meter.requests.as_mut()) {
             headers.push(("x-ratelimit-limit-requests", window.limit().to_string()));
             headers.push(("x-ratelimit-remaining-requests", window.left(now).to_string()));
             headers.push(("x-ratelimit-reset-requests", until_full(window, now)));
         }
-        if let Some(window) = self.0.iter_mut().find_map(|meter| meter.tokens.as_mut()) {
+        if let Some(window) = announced.iter_mut().find_map(|meter| meter.tokens.as_mut()) {
             headers.push(("x-ratelimit-limit-tokens", window.limit().to_string()));
             headers.push(("x-ratelimit-remaining-tokens", window.left(now).to_string()));
             headers.push(("x-ratelimit-reset-tokens", until_full(window, now)));
@@ -222,5 +223,7 @@ mod tests {
         meters.weigh(at(0), LOAD);
         let values: Vec<_> = meters.headers(at(1)).into_iter().map(|(_, value)| value).collect();
         assert_eq!(values, ["5", "4", "59s", "100", "70", "59s"]);
+        let mut silent = self::meters("[{discipline: sliding_log, requests: 5, announce: false}]");
+        assert!(silent.headers(at(1)).is_empty());
     }
 }
