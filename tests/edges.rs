@@ -7,6 +7,7 @@ use std::path::Path;
 const MAY: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("fakellm", &[]),
+    ("loadtest", &["fakellm"]),
     ("routing", &["domain"]),
     ("config", &["domain"]),
     ("telemetry", &["domain"]),

@@ -1,0 +1,90 @@
+//! A process that is killed when its guard is dropped.
+
+use std::fs::File;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use crate::wait::eventually;
+
+/// How long a process may take to begin and to end, on a busy machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A process and what it prints.
+#[derive(Debug)]
+pub struct Process {
+    child: Child,
+    log: tempfile::NamedTempFile,
+}
+
+/// What can be sent to a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// Please end.
+    Terminate,
+    /// Stand still.
+    Stop,
+    /// Go on.
+    Continue,
+}
+
+impl Process {
+    /// Starts `command`.
+    pub fn start(mut command: Command) -> Self {
+        let log = tempfile::NamedTempFile::new().expect("a file");
+        // Both write at the end of one file, as they would to a terminal.
+        let output = || Stdio::from(File::options().append(true).open(log.path()).expect("the file"));
+        let child = command.stdin(Stdio::null()).stdout(output()).stderr(output()).spawn();
+        let child = child.unwrap_or_else(|error| panic!("{} does not start: {error}", command.get_program().display()));
+        Self { child, log }
+    }
+
+    /// What it printed so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.log.path()).expect("the log")
+    }
+
+    /// Its number.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: Signal) {
+        let name = match signal {
+            Signal::Terminate => "-TERM",
+            Signal::Stop => "-STOP",
+            Signal::Continue => "-CONT",
+        };
+        let status = Command::new("kill").arg(name).arg(self.id().to_string()).status();
+        assert!(status.expect("kill").success());
+    }
+
+    /// Ends it as if the machine had lost power.
+    pub fn kill(&mut self) {
+        // It may have ended by itself.
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+
+    /// Whether it has ended.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("a child").is_some()
+    }
+
+    /// Waits for its end.
+    pub async fn ended(&mut self) -> ExitStatus {
+        let mut status = None;
+        eventually("the process ends", PATIENCE, async || {
+            status = self.child.try_wait().expect("a child");
+            status.is_some()
+        })
+        .await;
+        status.expect("it ended")
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
