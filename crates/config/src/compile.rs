@@ -39,7 +39,7 @@ pub(crate) fn compile(
     let layers = Layers::new(&top);
     check_sections(&top);
     layers.warn_of_others();
-    state::check(&top);
+    let store = state::read(&top, &layers);
     let (routing, siblings) = routing::read(&top, &layers);
     let mut server = general::read(&layers, &reader);
     server::read(&top, &mut server);
@@ -57,6 +57,7 @@ pub(crate) fn compile(
     table.fingerprint = source.fingerprint.clone();
     table.routing = routing;
     table.server = server;
+    table.store = store;
     assembly.finish(&top, drafts, &mut table);
     if table.deployments().next().is_none() && !table.left_out().is_empty() {
         let what = format!("none of the {} deployments can be called", table.left_out().len());

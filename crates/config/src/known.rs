@@ -38,8 +38,11 @@ pub(crate) const HONOURED: &[&str] = &[
     "timeout",
 ];
 
-/// Settings that select Redis.
+/// Settings that select Redis, or say how it is used.
 pub(crate) const REDIS: &[&str] = &[
+    "cache",
+    "cache_params",
+    "fail_closed_rate_limit_enforcement",
     "redis_url",
     "redis_host",
     "redis_port",
@@ -105,8 +108,6 @@ pub(crate) const LITELLM_SILENT: &[&str] = &[
 pub(crate) const LITELLM_ELSEWHERE: &[&str] = &[
     "audit_log_callbacks",
     "budget_duration",
-    "cache",
-    "cache_params",
     "callback_settings",
     "callbacks",
     "cost_discount_config",
@@ -237,7 +238,6 @@ pub(crate) const GENERAL_ELSEWHERE: &[&str] = &[
     "enforce_user_param",
     "enforced_params",
     "experimental_bearer_token",
-    "fail_closed_rate_limit_enforcement",
     "global_max_parallel_requests",
     "health_check_staleness_threshold",
     "image_generation_model",

@@ -90,7 +90,7 @@ impl<'a> Layers<'a> {
         found
     }
 
-    /// Warns of every key that has no effect here, and of the settings that select Redis.
+    /// Warns of every key that has no effect here.
     pub(crate) fn warn_of_others(&self) {
         for home in Home::ALL {
             self.warn_in(home);
@@ -118,12 +118,6 @@ impl<'a> Layers<'a> {
         }
         if !not_done.is_empty() {
             section.warn(format!("not done by this router: {}", not_done.join(", ")), "these settings have no effect");
-        }
-        if let Some((key, field)) = section.fields().find(|(key, _)| REDIS.contains(key)) {
-            field.warn(
-                format!("`{key}` selects Redis"),
-                "this build keeps its state in the process: each replica counts for itself",
-            );
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Typed access to nodes that notes every problem and goes on.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::report::Report;
@@ -48,6 +49,11 @@ impl<'a> Field<'a> {
     /// Notes a warning about this value.
     pub(crate) fn warn(&self, what: impl Into<String>, hint: impl Into<String>) {
         self.reader.report.warn(self.node.place, &self.path, what, hint);
+    }
+
+    /// Where relative paths in this value are taken from: the directory of the file it stands in.
+    pub(crate) fn directory(&self) -> PathBuf {
+        self.reader.report.file(self.node.place).parent().map_or_else(PathBuf::new, Path::to_path_buf)
     }
 
     /// The value for a message: short, and nothing that looks like a secret.

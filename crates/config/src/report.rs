@@ -21,10 +21,15 @@ impl Report {
         u16::try_from(files.len() - 1).unwrap_or(u16::MAX)
     }
 
+    /// The file that `place` is in; `-` where that is a text in no file.
+    pub(crate) fn file(&self, place: Place) -> PathBuf {
+        self.files.borrow().get(usize::from(place.file)).cloned().unwrap_or_default()
+    }
+
     /// Notes a problem. One that is noted already is not noted again: an anchored value is read
     /// once for every alias.
     pub(crate) fn add(&self, severity: Severity, place: Place, path: &str, what: String, hint: String) {
-        let file = self.files.borrow().get(usize::from(place.file)).cloned().unwrap_or_default();
+        let file = self.file(place);
         let problem = Problem { severity, file, line: place.line, path: path.to_owned(), what, hint };
         let mut problems = self.problems.borrow_mut();
         if !problems.iter().any(|(_, known)| *known == problem) {
