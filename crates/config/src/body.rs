@@ -23,6 +23,7 @@ const EASILY_MISSPELT: &[&str] = &[
     "cooldown_time",
     "max_parallel_requests",
     "order",
+    "quota_group",
     "tags",
 ];
 

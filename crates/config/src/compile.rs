@@ -19,7 +19,7 @@ use crate::sections::providers::Providers;
 use crate::sections::{general, routing, server, state};
 use crate::variables::{self, Variables};
 use crate::yaml::{Node, Value};
-use crate::{aliases, fallbacks, lend, model_list, suggest};
+use crate::{aliases, fallbacks, lend, model_list, smoothing, suggest};
 
 /// The table that `source` describes. Every problem goes to `report`.
 pub(crate) fn compile(
@@ -46,7 +46,7 @@ pub(crate) fn compile(
     let around = Surroundings {
         providers: Providers::read(&top, catalog),
         prices: Prices::read(&top),
-        defaults: Defaults::read(&layers),
+        defaults: Defaults::read(&layers, smoothing::windows(&top)),
     };
     let mut drafts = model_list::read(&top, &layers, &around);
     let lists = fallbacks::read(&layers, &top);

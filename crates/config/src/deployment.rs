@@ -56,11 +56,11 @@ pub(crate) fn compile(entry: &Entry<'_>, around: &Surroundings<'_>, ids: &mut Id
     let facts = Facts::find(entry, &upstream, &around.prices, &group);
     let id = ids.of(entry, &group);
     let deployment = Deployment {
-        quota: QuotaName::new(id.as_str()),
+        quota: quota(entry).unwrap_or_else(|| QuotaName::new(id.as_str())),
         id,
         group: GroupName::new(group.as_str()),
         model: ModelTemplate::new(upstream.model.as_str()),
-        limits: limits::limits(entry, &around.defaults, upstream.provider.basis),
+        limits: limits::limits(entry, &around.defaults, &upstream.provider),
         endpoint,
         weight: entry.param("weight").and_then(|field| field.number()),
         order: entry.param_or_info("order").and_then(|field| field.count()).unwrap_or(1),
@@ -114,7 +114,8 @@ fn group_name(entry: &Entry<'_>) -> Option<String> {
 
 /// Warns of settings beside `litellm_params` that belong in it, and of misspellings.
 fn warn_of_misplaced(entry: &Entry<'_>) {
-    const KEYS: &[&str] = &["model_name", "litellm_params", "model_info", "tpm", "rpm", "itpm", "otpm"];
+    const KEYS: &[&str] =
+        &["model_name", "litellm_params", "model_info", "tpm", "rpm", "itpm", "otpm", "quota_group", "window", "burst"];
     for (key, field) in entry.entry.fields().filter(|(key, _)| !KEYS.contains(key) && *key != "max_parallel_requests") {
         if PARAMS.contains(&key) {
             field.warn(format!("`{key}` belongs in litellm_params"), "it has no effect here");
@@ -123,6 +124,12 @@ fn warn_of_misplaced(entry: &Entry<'_>) {
                 .warn(format!("an entry has no `{key}`"), format!("did you mean `{near}`? As it is, it has no effect"));
         }
     }
+}
+
+/// The window that the entry shares with others. No id begins like that unless somebody means it to.
+fn quota(entry: &Entry<'_>) -> Option<QuotaName> {
+    let name = entry.limit("quota_group").and_then(|field| field.text()).filter(|name| !name.is_empty())?;
+    Some(QuotaName::new(format!("quota:{name}")))
 }
 
 fn tag_patterns(entry: &Entry<'_>) -> Vec<Regex> {

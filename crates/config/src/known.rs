@@ -330,6 +330,7 @@ pub(crate) const PARAMS: &[&str] = &[
     "api_version",
     "azure_ad_token",
     "base_url",
+    "burst",
     "cache_read_input_token_cost",
     "cache_creation_input_token_cost",
     "configurable_clientside_auth_params",
@@ -351,6 +352,7 @@ pub(crate) const PARAMS: &[&str] = &[
     "organization",
     "otpm",
     "output_cost_per_token",
+    "quota_group",
     "region_name",
     "request_timeout",
     "rpm",
@@ -362,6 +364,7 @@ pub(crate) const PARAMS: &[&str] = &[
     "tpm",
     "tpm_limit",
     "weight",
+    "window",
 ];
 
 /// `litellm_params` that mean something to `LiteLLM` itself; they are not sent to the provider.

@@ -35,6 +35,7 @@ mod retry;
 mod scalar;
 mod sections;
 mod siblings;
+mod smoothing;
 mod store;
 mod strategy_names;
 mod suggest;

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use weighbridge_domain::limits::{ChargeBasis, Limits};
+use weighbridge_domain::limits::Limits;
 use weighbridge_domain::policy::{CooldownPolicy, CooldownRule, Timeouts};
+use weighbridge_domain::provider::Provider;
 
 use crate::entry::Entry;
 use crate::layers::{LITELLM, Layers, ROUTER_ONLY};
 use crate::retry;
+use crate::smoothing::{self, Windows};
 
 /// How long a whole reply may take where nothing says otherwise.
 const WHOLE_REPLY: Duration = Duration::from_secs(600);
@@ -17,13 +19,14 @@ const WHOLE_REPLY: Duration = Duration::from_secs(600);
 pub(crate) struct Defaults {
     pub(crate) cooldown: CooldownPolicy,
     max_parallel_requests: Option<u32>,
+    windows: Windows,
     whole: Duration,
     stream: Option<Duration>,
 }
 
 impl Defaults {
-    /// What the settings sections say.
-    pub(crate) fn read(layers: &Layers<'_>) -> Self {
+    /// What the settings sections say; `windows` is what ours says.
+    pub(crate) fn read(layers: &Layers<'_>, windows: Windows) -> Self {
         let seconds = |key, homes| layers.get(key, homes).and_then(|field| field.seconds());
         let timeout = seconds("timeout", ROUTER_ONLY);
         Self {
@@ -32,14 +35,15 @@ impl Defaults {
                 .get("default_max_parallel_requests", ROUTER_ONLY)
                 .and_then(|field| field.count())
                 .filter(|count| *count > 0),
+            windows,
             whole: seconds("request_timeout", LITELLM).or(timeout).unwrap_or(WHOLE_REPLY),
             stream: seconds("stream_timeout", ROUTER_ONLY),
         }
     }
 }
 
-/// What a deployment may take; `basis` is its provider's.
-pub(crate) fn limits(entry: &Entry<'_>, defaults: &Defaults, basis: ChargeBasis) -> Limits {
+/// What a deployment at `provider` may take.
+pub(crate) fn limits(entry: &Entry<'_>, defaults: &Defaults, provider: &Provider) -> Limits {
     let count = |key: &str| {
         let field = entry.limit(key)?;
         let count = field.count()?;
@@ -48,14 +52,15 @@ pub(crate) fn limits(entry: &Entry<'_>, defaults: &Defaults, basis: ChargeBasis)
         }
         Some(count)
     };
+    let rpm = count("rpm").or_else(|| misspelt(entry, "rpm_limit", "rpm"));
     Limits {
-        rpm: count("rpm").or_else(|| misspelt(entry, "rpm_limit", "rpm")),
+        rpm,
         tpm: count("tpm").or_else(|| misspelt(entry, "tpm_limit", "tpm")),
         itpm: count("itpm"),
         otpm: count("otpm"),
         max_parallel_requests: count("max_parallel_requests").or(defaults.max_parallel_requests),
-        basis,
-        smoothing: None,
+        basis: provider.basis,
+        smoothing: smoothing::read(entry, defaults.windows, &provider.name, rpm),
     }
 }
 

@@ -2,6 +2,9 @@
 
 use std::collections::HashMap;
 
+use weighbridge_domain::limits::Limits;
+use weighbridge_domain::name::QuotaName;
+
 use crate::deployment::{self, Compiled, Surroundings};
 use crate::entry::{self, Entry};
 use crate::groups::Draft;
@@ -18,6 +21,7 @@ pub(crate) fn read(top: &Section<'_>, layers: &Layers<'_>, around: &Surroundings
     let strict = layers.get("ignore_invalid_deployments", ROUTER_ONLY).and_then(|field| field.flag()) == Some(false);
     let mut drafts = Drafts::default();
     let mut ids = Identities::default();
+    let mut quotas = Quotas::default();
     for item in &items {
         let Some(section) = item.section() else { continue };
         let entry = Entry::new(section, &credentials, &defaults);
@@ -25,6 +29,7 @@ pub(crate) fn read(top: &Section<'_>, layers: &Layers<'_>, around: &Surroundings
         if let (Some(reason), true) = (&compiled.left_out, strict) {
             entry.params.error(reason.as_str(), "`ignore_invalid_deployments: false` asks for every deployment");
         }
+        quotas.check(&entry, &compiled);
         drafts.add(item, compiled);
     }
     drafts.groups
@@ -52,6 +57,24 @@ fn items<'a>(top: &Section<'a>) -> Option<Vec<Field<'a>>> {
         Some(_) => {}
     }
     items
+}
+
+/// The limits of the first deployment of each quota group.
+#[derive(Default)]
+struct Quotas(HashMap<QuotaName, Limits>);
+
+impl Quotas {
+    /// Warns of limits that are not those of the quota group: a provider has one of each.
+    fn check(&mut self, entry: &Entry<'_>, compiled: &Compiled) {
+        let deployment = &compiled.deployment;
+        let Some(field) = entry.limit("quota_group") else { return };
+        let first = self.0.entry(deployment.quota.clone()).or_insert(deployment.limits);
+        let parts = |limits: &Limits| [limits.rpm, limits.tpm, limits.itpm, limits.otpm];
+        if parts(first) != parts(&deployment.limits) {
+            let hint = "each deployment is held against its own limits by what all of the group use";
+            field.warn(format!("not all of the quota group {} have the same limits", field.shown()), hint);
+        }
+    }
 }
 
 #[derive(Default)]

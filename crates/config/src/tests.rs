@@ -99,6 +99,62 @@ fn limits_are_looked_up_entry_params_info() {
 }
 
 #[test]
+fn windows_smooth_limits() {
+    let check = |params: &str, rest: &str, expected: &str| {
+        let text =
+            format!("model_list: [{{model_name: m, rpm: 120, litellm_params: {{api_key: k, {params}}}}}]\n{rest}");
+        let smoothing = deployment(&text).limits.smoothing;
+        let shown = smoothing.map_or_else(|| "none".to_owned(), |of| format!("{:?} {:?}", of.burst, of.patience));
+        assert_eq!(shown, expected, "{params} | {rest}");
+    };
+    let by_provider = "state: {window: by_provider}";
+    check("model: openai/x", "", "none");
+    check("model: openai/x", "state: {window: ring}", "none");
+    check("model: openai/x", by_provider, "1s 250ms");
+    check("model: azure/x, api_base: 'https://r'", by_provider, "1s 250ms");
+    check("model: anthropic/x", by_provider, "6s 250ms");
+    check("model: groq/x", by_provider, "none");
+    check("model: openai/x, window: ring", by_provider, "none");
+    check("model: groq/x, window: anthropic", "", "6s 250ms");
+    check("model: openai/x, window: generic", by_provider, "none");
+    check("model: openai/x, window: bedrock", by_provider, "none");
+    check("model: openai/x, burst: 5", "", "2.5s 250ms");
+    check("model: openai/x, window: azure, burst: '1'", "", "500ms 250ms");
+    check("model: openai/x, burst: 1000", "", "60s 250ms");
+    check("model: openai/x", "router_settings: {default_litellm_params: {window: openai}}", "1s 250ms");
+
+    let loaded = table(
+        "model_list: [{model_name: m, window: opnai, burst: 5, litellm_params: {model: simulated/x}, model_info: {window: azure}}]",
+    );
+    let told: Vec<String> =
+        loaded.warnings.iter().map(|warning| format!("{}: {}", warning.path, warning.hint)).collect();
+    assert_eq!(
+        told,
+        [
+            "model_list[0].window: did you mean `openai`?",
+            "model_list[0].burst: write `rpm` as well; as it is, it has no effect"
+        ]
+    );
+    let defaults = deployment(&one("window: azure, burst: 1, rpm: 6, quota_group: q")).body_defaults;
+    assert!(defaults.is_empty(), "not sent to the provider: {defaults:?}");
+}
+
+#[test]
+fn quota_groups_share_a_window() {
+    let text = "model_list:\n- {model_name: a, quota_group: q, rpm: 5, litellm_params: {model: simulated/a}, model_info: {id: one}}\n- {model_name: b, litellm_params: {model: simulated/b, rpm: 5, quota_group: q}, model_info: {id: two}}\n- {model_name: c, litellm_params: {model: simulated/c}, model_info: {quota_group: q, rpm: 6, id: three}}\n- {model_name: d, litellm_params: {model: simulated/d}, model_info: {id: q}}\n";
+    let loaded = table(text);
+    let quotas: Vec<String> = loaded.table.deployments().map(|deployment| deployment.quota.to_string()).collect();
+    assert_eq!(quotas, ["quota:q", "quota:q", "quota:q", "q"]);
+    let told: Vec<String> = loaded.warnings.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        told,
+        [
+            r#"warning: -:4: model_list[2].model_info.quota_group: not all of the quota group "q" have the same limits (each deployment is held against its own limits by what all of the group use)"#
+        ]
+    );
+}
+
+#[test]
 fn timeouts_by_precedence() {
     let rows = [
         ("", "", (600.0, 600.0)),

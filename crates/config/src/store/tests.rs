@@ -246,13 +246,14 @@ fn habits_that_cannot_be_are_errors() {
           error: state.redis.tls.ca: no/such.pem cannot be read: No such file or directory (os error 2) (write a path from where this file stands, or an absolute one)"#]],
     );
     check(
-        &["state: {partition_safety: on, max_replicas: 0, local_max: never, on_store_loss: maybe}"],
+        &["state: {partition_safety: on, max_replicas: 0, local_max: never, on_store_loss: maybe, window: wide}"],
         expect![[r#"
-        refused
-          error: state.on_store_loss: "maybe" is not known (local_share, closed or open)
-          error: state.partition_safety: true is not known (off or withhold)
-          error: state.max_replicas: 0 is out of range (write 1 to 100000)
-          error: state.local_max: "never" is not a number (write a number)"#]],
+            refused
+              error: state.on_store_loss: "maybe" is not known (local_share, closed or open)
+              error: state.partition_safety: true is not known (off or withhold)
+              error: state.max_replicas: 0 is out of range (write 1 to 100000)
+              error: state.local_max: "never" is not a number (write a number)
+              error: state.window: "wide" is not known (ring or by_provider)"#]],
     );
 }
 
