@@ -11,13 +11,11 @@ use tower::ServiceExt;
 use weighbridge_config::load_text;
 use weighbridge_domain::event::Silent;
 use weighbridge_domain::table::RoutingTable;
-use weighbridge_domain::time::Timestamp;
-use weighbridge_domain::view::DeploymentView;
 use weighbridge_engine::{Engine, Parts};
 use weighbridge_fakellm::FakeLlm;
 use weighbridge_providers::catalog::catalog;
 use weighbridge_providers::transport::Transport;
-use weighbridge_server::{App, AppParts, Drain, MetricsPage, Reload, Reloaded, Reloading, router};
+use weighbridge_server::{App, AppParts, Drain, MetricsPage, Reload, Reloaded, Reloading, Snapshot, router};
 use weighbridge_state::memory::MemoryStore;
 
 use super::fake::FakeTransport;
@@ -87,7 +85,7 @@ pub(crate) fn table(config: &str, env: &HashMap<String, String>) -> RoutingTable
 struct NoPage;
 
 impl MetricsPage for NoPage {
-    fn render(&self, _: &RoutingTable, _: &[DeploymentView], _: &str, _: Timestamp) -> Result<String, String> {
+    fn render(&self, _: &Snapshot) -> Result<String, String> {
         Ok(String::new())
     }
 }

@@ -19,13 +19,14 @@ use crate::controls::span;
 use crate::deployments::rows;
 use crate::refusal::Refusal;
 use crate::request::{self, Arrival};
+use crate::snapshot::Snapshot;
 
 /// `GET /router/deployments`: every deployment, as it is now.
 pub(crate) async fn deployments(State(app): State<Arc<App>>) -> Json<Value> {
-    let table = app.engine.table();
-    let views = app.engine.views(&table);
-    let mode = app.engine.state().status().mode.label();
-    Json(json!({ "mode": mode, "deployments": rows(&table, &views, app.engine.now()) }))
+    let snapshot = Snapshot::take(&app.engine).await;
+    let rows = rows(&snapshot.table, &snapshot.views, snapshot.now);
+    let status = snapshot.status;
+    Json(json!({ "mode": status.mode.label(), "replicas": status.replicas, "deployments": rows }))
 }
 
 /// `POST /router/deployments/{id}/cooldown`: takes a deployment out, for a while or until restored.

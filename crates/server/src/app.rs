@@ -5,14 +5,12 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use weighbridge_domain::table::RoutingTable;
-use weighbridge_domain::time::Timestamp;
-use weighbridge_domain::view::DeploymentView;
 use weighbridge_engine::Engine;
 
 use crate::admission::Admission;
 use crate::drain::Drain;
 use crate::id::Ids;
+use crate::snapshot::Snapshot;
 
 /// What the HTTP surface is made of.
 #[derive(Debug)]
@@ -29,18 +27,11 @@ pub struct AppParts {
 
 /// Prints the page that Prometheus reads.
 pub trait MetricsPage: Send + Sync + fmt::Debug {
-    /// The page in Prometheus' text format: what was counted, and `views` of the deployments of
-    /// `table`, in the table's order. `mode` is where the truth is at present.
+    /// The page in Prometheus' text format: what was counted, and what `snapshot` shows.
     ///
     /// # Errors
     /// Why it cannot be printed, for the log.
-    fn render(
-        &self,
-        table: &RoutingTable,
-        views: &[DeploymentView],
-        mode: &str,
-        now: Timestamp,
-    ) -> Result<String, String>;
+    fn render(&self, snapshot: &Snapshot) -> Result<String, String>;
 }
 
 /// Loads the configuration anew and puts it in force.

@@ -45,6 +45,10 @@ struct Limits {
     rpm: Option<u32>,
     tpm: Option<u32>,
     max_parallel_requests: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    itpm: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    otpm: Option<u32>,
 }
 
 #[derive(Debug, Serialize)]
@@ -109,7 +113,13 @@ fn blank(deployment: &Deployment) -> Row<'_> {
         model: deployment.model.as_str(),
         state: State::Ready,
         usage: Usage::default(),
-        limits: Limits { rpm: limits.rpm, tpm: limits.tpm, max_parallel_requests: limits.max_parallel_requests },
+        limits: Limits {
+            rpm: limits.rpm,
+            tpm: limits.tpm,
+            max_parallel_requests: limits.max_parallel_requests,
+            itpm: limits.itpm,
+            otpm: limits.otpm,
+        },
         in_flight: 0,
         cooldown: None,
         latency_ms: None,
@@ -133,7 +143,7 @@ mod tests {
     use weighbridge_domain::time::Timestamp;
     use weighbridge_domain::view::{Health, Latency, WindowUsage};
 
-    use super::{condition, rows};
+    use super::{Limits, condition, rows};
     use crate::testkit::{idle, table};
 
     #[test]
@@ -152,6 +162,17 @@ mod tests {
         check(Health::Drained { until: None }, r#"["drained",{"remaining_ms":null,"reason":"drained"}]"#);
         check(Health::Drained { until: Some(later) }, r#"["drained",{"remaining_ms":2500,"reason":"drained"}]"#);
         check(Health::Drained { until: Some(now) }, r#"["ready",null]"#);
+    }
+
+    #[test]
+    fn limits_of_one_direction_are_shown_where_there_are_any() {
+        let check = |itpm, otpm, expected: &str| {
+            let limits = Limits { rpm: None, tpm: Some(9), max_parallel_requests: None, itpm, otpm };
+            assert_eq!(serde_json::to_string(&limits).unwrap(), expected);
+        };
+        check(None, None, r#"{"rpm":null,"tpm":9,"max_parallel_requests":null}"#);
+        check(Some(5), None, r#"{"rpm":null,"tpm":9,"max_parallel_requests":null,"itpm":5}"#);
+        check(Some(5), Some(0), r#"{"rpm":null,"tpm":9,"max_parallel_requests":null,"itpm":5,"otpm":0}"#);
     }
 
     #[test]

@@ -24,6 +24,7 @@ pub mod refusal;
 pub mod request;
 pub mod routes;
 mod serve;
+pub mod snapshot;
 #[cfg(test)]
 mod testkit;
 
@@ -32,3 +33,4 @@ pub use drain::Drain;
 pub use refusal::Refusal;
 pub use routes::router;
 pub use serve::serve;
+pub use snapshot::Snapshot;

@@ -13,7 +13,6 @@ use weighbridge_domain::limits::Limits;
 use weighbridge_domain::plan::Plan;
 use weighbridge_domain::secret::Secret;
 use weighbridge_domain::table::{Entry, LeftOut, ListedModel, RoutingTable};
-use weighbridge_domain::time::Timestamp;
 use weighbridge_domain::usage::Price;
 use weighbridge_domain::view::{DeploymentView, Health, WindowUsage};
 use weighbridge_engine::{Engine, Parts};
@@ -22,6 +21,7 @@ use weighbridge_state::memory::MemoryStore;
 
 use crate::app::{App, AppParts, MetricsPage, Reload, Reloaded, Reloading};
 use crate::drain::Drain;
+use crate::snapshot::Snapshot;
 
 /// `gpt-4o` with `dep-1` and `dep/2`, and `dep-3` left out.
 pub(crate) fn table() -> RoutingTable {
@@ -91,8 +91,8 @@ impl Transport for Nobody {
 struct Page;
 
 impl MetricsPage for Page {
-    fn render(&self, _: &RoutingTable, _: &[DeploymentView], mode: &str, _: Timestamp) -> Result<String, String> {
-        Ok(format!("weighbridge_store_mode{{mode=\"{mode}\"}} 1\n"))
+    fn render(&self, snapshot: &Snapshot) -> Result<String, String> {
+        Ok(format!("weighbridge_store_mode{{mode=\"{}\"}} 1\n", snapshot.status.mode.label()))
     }
 }
 

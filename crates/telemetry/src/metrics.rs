@@ -12,10 +12,11 @@ mod series;
 use std::sync::{PoisonError, RwLock};
 
 use prometheus::{Registry, TextEncoder};
+use weighbridge_domain::event::StoreOutcome;
 use weighbridge_domain::table::RoutingTable;
 
 use self::fleet::FleetGauges;
-pub use self::fleet::Scrape;
+pub use self::fleet::{Overshoot, Scrape};
 use self::labels::Known;
 use self::register::Register;
 use self::series::{RELOADS, Series};
@@ -48,6 +49,9 @@ impl Metrics {
         for result in RELOADS {
             // A counter that begins at zero shows its first increase to `rate`.
             series.config_reloads.with_label_values(&[result]).inc_by(0);
+        }
+        for outcome in StoreOutcome::ALL {
+            series.store.calls.with_label_values(&[outcome.label()]).inc_by(0);
         }
         Ok(Self { registry: register.registry, series, known: RwLock::new(Known::anything()) })
     }

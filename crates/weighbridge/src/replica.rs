@@ -8,14 +8,12 @@ use weighbridge_config::env::ProcessEnvironment;
 use weighbridge_config::{Loaded, Refused, load, load_text};
 use weighbridge_domain::event::{Event, Observer};
 use weighbridge_domain::table::RoutingTable;
-use weighbridge_domain::time::Timestamp;
-use weighbridge_domain::view::DeploymentView;
 use weighbridge_engine::Engine;
 use weighbridge_providers::catalog::catalog;
-use weighbridge_server::{App, AppParts, Drain, MetricsPage, Reload, Reloaded, Reloading};
-use weighbridge_state::Mode;
+use weighbridge_server::{App, AppParts, Drain, MetricsPage, Reload, Reloaded, Reloading, Snapshot};
+use weighbridge_state::{Exposure, Mode};
 use weighbridge_telemetry::logs::RequestLog;
-use weighbridge_telemetry::metrics::{Metrics, Scrape};
+use weighbridge_telemetry::metrics::{Metrics, Overshoot, Scrape};
 use weighbridge_telemetry::observers::Observers;
 
 use crate::router::{BuildError, engine};
@@ -138,15 +136,18 @@ impl Reload for Replica {
 }
 
 impl MetricsPage for Replica {
-    fn render(
-        &self,
-        table: &RoutingTable,
-        views: &[DeploymentView],
-        mode: &str,
-        now: Timestamp,
-    ) -> Result<String, String> {
-        let modes = Mode::ALL.map(Mode::label);
-        let scrape = Scrape { table, views, mode, modes: &modes, now };
+    fn render(&self, snapshot: &Snapshot) -> Result<String, String> {
+        let of = |exposure: &Exposure| Overshoot { requests: exposure.requests, tokens: exposure.tokens };
+        let overshoot: Vec<Overshoot> = snapshot.exposure.iter().map(of).collect();
+        let scrape = Scrape {
+            table: &snapshot.table,
+            views: &snapshot.views,
+            mode: snapshot.status.mode.label(),
+            modes: &Mode::ALL.map(Mode::label),
+            replicas: snapshot.status.replicas,
+            overshoot: &overshoot,
+            now: snapshot.now,
+        };
         self.metrics.render(&scrape).map_err(|error| error.to_string())
     }
 }

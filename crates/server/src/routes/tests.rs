@@ -215,7 +215,7 @@ async fn models_are_listed_and_found() {
 #[tokio::test]
 async fn operators_ask_about_deployments() {
     let answer = ask("GET /router/deployments", "").await.json();
-    assert_eq!(answer["mode"], "embedded");
+    assert_eq!((&answer["mode"], &answer["replicas"]), (&"embedded".into(), &1.into()));
     let rows = answer["deployments"].as_array().unwrap();
     assert_eq!(rows.last().unwrap()["state"], "left_out");
 
@@ -261,6 +261,10 @@ async fn health_and_metrics() {
     }
     let health = ask("GET /health", "").await.json();
     assert_eq!((&health["status"], &health["mode"]), (&"healthy".into(), &"embedded".into()));
+    assert_eq!((&health["replicas"], health.get("worst_case_overshoot")), (&1.into(), None));
+    let drain = Drain::new();
+    drain.begin();
+    assert_eq!(Ask { drain, ..Ask::default() }.send("GET /health", "").await.json()["status"], "draining");
     assert_eq!(health["fingerprint"], "f00d");
 
     let metrics = ask("GET /metrics", "").await;

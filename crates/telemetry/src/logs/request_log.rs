@@ -35,8 +35,12 @@ impl Observer for RequestLog {
                 let problems = problems.lines().collect::<Vec<_>>().join("; ");
                 warn!(target: "weighbridge", problems, "config refused, the old one stays");
             }
+            // What modes in which limits hold for the whole fleet are called.
+            Event::StoreModeChanged { mode: mode @ ("embedded" | "shared"), reason } => {
+                info!(target: "weighbridge", mode, reason, "the fleet's limits are exact");
+            }
             Event::StoreModeChanged { mode, reason } => {
-                warn!(target: "weighbridge", mode, reason, "the shared truth moved");
+                warn!(target: "weighbridge", mode, reason, "the fleet's limits are not exact");
             }
             Event::StoreReplayed { windows } => {
                 info!(target: "weighbridge", windows, "told the store what was granted here");

@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use expect_test::{Expect, expect};
-use weighbridge_domain::event::{AttemptRecord, Event, Observer, RequestRecord};
+use weighbridge_domain::event::{AttemptRecord, Event, Observer, RequestRecord, StoreOutcome};
 use weighbridge_domain::failure::FailureKind;
 use weighbridge_domain::time::Timestamp;
 
@@ -116,6 +116,31 @@ fn what_changes_the_next_request_has_a_line() {
             WARN cooldown started deployment="azure-eu" cause="rate_limited" ms=60000
             WARN least bad of a cooling group tried deployment="azure-eu"
             INFO cooldown ended deployment="azure-eu""#]],
+    );
+}
+
+#[test]
+fn what_becomes_of_the_shared_store_has_a_line() {
+    let took = Duration::from_millis(1);
+    check(
+        &[
+            Event::StoreModeChanged { mode: "local", reason: "connection refused" },
+            Event::StoreModeChanged { mode: "recovering", reason: "another epoch" },
+            Event::StoreReplayed { windows: 3 },
+            Event::StoreModeChanged { mode: "shared", reason: "every replica has told" },
+            Event::StoreModeChanged { mode: "embedded", reason: "there is no store" },
+            Event::ReplicaReaped { in_flight: 2 },
+            Event::StoreWarned { what: "maxmemory-policy is allkeys-lru: set it to noeviction" },
+            Event::StoreCalled { took, asks: 1, settlements: 1, outcome: StoreOutcome::Done },
+        ],
+        &expect![[r#"
+            WARN the fleet's limits are not exact mode="local" reason="connection refused"
+            WARN the fleet's limits are not exact mode="recovering" reason="another epoch"
+            INFO told the store what was granted here windows=3
+            INFO the fleet's limits are exact mode="shared" reason="every replica has told"
+            INFO the fleet's limits are exact mode="embedded" reason="there is no store"
+            WARN a replica vanished: its requests in flight are off the books in_flight=2
+            WARN the shared store wants attention what="maxmemory-policy is allkeys-lru: set it to noeviction""#]],
     );
 }
 

@@ -24,8 +24,21 @@ pub struct Scrape<'a> {
     pub mode: &'a str,
     /// Every mode there is.
     pub modes: &'a [&'a str],
+    /// Replicas of the fleet, this one included.
+    pub replicas: u32,
+    /// How far each deployment's limits might be exceeded, in the order of `views`.
+    pub overshoot: &'a [Overshoot],
     /// The instant that `views` are of.
     pub now: Timestamp,
+}
+
+/// How far beyond its limits a deployment might be used in any minute; infinite without a bound.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Overshoot {
+    /// Requests beyond `rpm`.
+    pub requests: f64,
+    /// Tokens beyond `tpm`.
+    pub tokens: f64,
 }
 
 /// Every state a deployment can be in.
@@ -45,6 +58,9 @@ pub(super) struct FleetGauges {
     latency_first_token: GaugeVec,
     oldest_waiting: GaugeVec,
     store_mode: IntGaugeVec,
+    replicas: IntGauge,
+    overshoot_requests: GaugeVec,
+    overshoot_tokens: GaugeVec,
     config_info: IntGaugeVec,
 }
 
@@ -111,6 +127,20 @@ impl FleetGauges {
                 "1 for where the shared truth is at present.",
                 &["mode"],
             )?,
+            replicas: r.int_gauge(
+                "weighbridge_replicas",
+                "Replicas that share the limits, this one included, as far as it knows.",
+            )?,
+            overshoot_requests: r.gauges(
+                "weighbridge_worst_case_overshoot_requests",
+                "Requests beyond its rpm that a deployment might get in a minute because this replica is cut off.",
+                by,
+            )?,
+            overshoot_tokens: r.gauges(
+                "weighbridge_worst_case_overshoot_tokens",
+                "Tokens beyond its tpm that a deployment might get in a minute because this replica is cut off.",
+                by,
+            )?,
             config_info: r.int_gauges(
                 "weighbridge_config_info",
                 "1, labelled with the configuration's fingerprint; equal on replicas that agree.",
@@ -132,6 +162,12 @@ impl FleetGauges {
             self.store_mode.with_label_values(&[*mode]).set(0);
         }
         self.store_mode.with_label_values(&[scrape.mode]).set(1);
+        self.replicas.set(scrape.replicas.into());
+        for (deployment, overshoot) in scrape.table.deployments().zip(scrape.overshoot) {
+            let by = &[deployment.id.as_str()];
+            self.overshoot_requests.with_label_values(by).set(overshoot.requests);
+            self.overshoot_tokens.with_label_values(by).set(overshoot.tokens);
+        }
         self.config_info.with_label_values(&[&scrape.table.fingerprint]).set(1);
     }
 

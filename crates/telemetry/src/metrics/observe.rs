@@ -3,13 +3,13 @@
 use std::sync::PoisonError;
 use std::time::Duration;
 
-use weighbridge_domain::event::{AttemptRecord, Event, Observer, RequestRecord};
+use weighbridge_domain::event::{AttemptRecord, Event, Observer, RequestRecord, StoreOutcome};
 use weighbridge_domain::name::{DeploymentId, ProviderName};
 use weighbridge_domain::usage::Usage;
 
 use super::Metrics;
 use super::labels::{self, Known};
-use super::series::{DeploymentSeries, LOADED, REFUSED, Series};
+use super::series::{DeploymentSeries, LOADED, REFUSED, Series, StoreSeries};
 
 impl Observer for Metrics {
     fn observe(&self, event: &Event<'_>) {
@@ -51,11 +51,11 @@ impl Series {
             Event::LeastBadTried { deployment } => {
                 of.least_bad.with_label_values(&[known.deployment(Some(deployment))]).inc();
             }
-            Event::StoreCalled { .. }
-            | Event::StoreModeChanged { .. }
-            | Event::StoreReplayed { .. }
-            | Event::ReplicaReaped { .. }
-            | Event::StoreWarned { .. } => {}
+            Event::StoreCalled { took, asks, outcome, .. } => self.store.called(took, asks, outcome),
+            Event::StoreModeChanged { mode, .. } => self.store.mode_changes.with_label_values(&[mode]).inc(),
+            Event::StoreReplayed { windows } => self.store.replayed_windows.inc_by(windows as u64),
+            Event::ReplicaReaped { in_flight } => self.store.reaped_in_flight.inc_by(in_flight),
+            Event::StoreWarned { .. } => self.store.warnings.inc(),
             Event::ConfigLoaded { generation, .. } => {
                 self.config_generation.set(i64::try_from(generation).unwrap_or(i64::MAX));
                 self.config_reloads.with_label_values(&[LOADED]).inc();
@@ -78,6 +78,18 @@ impl Series {
         // A counter takes no negative amount, whatever a price list says.
         if let Some(cost) = record.cost.filter(|cost| *cost >= 0.0) {
             self.deployments.cost.with_label_values(&[deployment]).inc_by(cost);
+        }
+    }
+}
+
+impl StoreSeries {
+    fn called(&self, took: Duration, asks: usize, outcome: StoreOutcome) {
+        let by = &[outcome.label()];
+        self.calls.with_label_values(by).inc();
+        self.seconds.with_label_values(by).observe(took.as_secs_f64());
+        // Calls that only tell something would pull down what coalescing is judged by.
+        if asks > 0 {
+            self.batch_size.observe(float(asks as u64));
         }
     }
 }

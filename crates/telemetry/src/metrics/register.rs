@@ -2,7 +2,8 @@
 
 use prometheus::core::Collector;
 use prometheus::{
-    CounterVec, Error, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    CounterVec, Error, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry,
 };
 
 /// A registry, and the names of the samples it can give.
@@ -15,6 +16,10 @@ pub(super) struct Register {
 impl Register {
     pub(super) fn int_counters(&mut self, name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, Error> {
         self.add(name, IntCounterVec::new(Opts::new(name, help), labels)?)
+    }
+
+    pub(super) fn int_counter(&mut self, name: &str, help: &str) -> Result<IntCounter, Error> {
+        self.add(name, IntCounter::new(name, help)?)
     }
 
     pub(super) fn counters(&mut self, name: &str, help: &str, labels: &[&str]) -> Result<CounterVec, Error> {
@@ -31,6 +36,13 @@ impl Register {
 
     pub(super) fn gauges(&mut self, name: &str, help: &str, labels: &[&str]) -> Result<GaugeVec, Error> {
         self.add(name, GaugeVec::new(Opts::new(name, help), labels)?)
+    }
+
+    pub(super) fn histogram(&mut self, name: &str, help: &str, buckets: &[f64]) -> Result<Histogram, Error> {
+        let histogram = Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets.to_vec()))?;
+        self.registry.register(Box::new(histogram.clone()))?;
+        self.names.extend(["bucket", "count", "sum"].map(|part| format!("{name}_{part}")));
+        Ok(histogram)
     }
 
     pub(super) fn histograms(

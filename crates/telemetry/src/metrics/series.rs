@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use prometheus::core::{Collector, MetricVec, MetricVecBuilder};
-use prometheus::{CounterVec, Error, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec};
+use prometheus::{CounterVec, Error, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 
 use super::labels::Known;
 use super::register::Register;
@@ -23,6 +23,13 @@ const INTER_TOKEN_SECONDS: &[f64] =
 /// Bounds for used over reserved tokens; 1 tells reservations that were too small from the rest.
 const RATIOS: &[f64] = &[0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0, 4.0];
 
+/// Bounds for calls to the shared store, in seconds.
+const STORE_SECONDS: &[f64] =
+    &[0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5];
+
+/// Bounds for how many requests ask in one call to the shared store.
+const BATCHES: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
+
 /// How loading a configuration can end, as `weighbridge_config_reloads_total` says it.
 pub(super) const RELOADS: [&str; 2] = [LOADED, REFUSED];
 pub(super) const LOADED: &str = "loaded";
@@ -37,9 +44,22 @@ pub(super) struct Series {
     pub(super) retries: IntCounterVec,
     pub(super) fallbacks: IntCounterVec,
     pub(super) deployments: DeploymentSeries,
+    pub(super) store: StoreSeries,
     pub(super) config_generation: IntGauge,
     pub(super) config_reloads: IntCounterVec,
     pub(super) build_info: IntGaugeVec,
+}
+
+/// What is counted of the shared store.
+#[derive(Debug)]
+pub(super) struct StoreSeries {
+    pub(super) seconds: HistogramVec,
+    pub(super) batch_size: Histogram,
+    pub(super) calls: IntCounterVec,
+    pub(super) mode_changes: IntCounterVec,
+    pub(super) replayed_windows: IntCounter,
+    pub(super) reaped_in_flight: IntCounter,
+    pub(super) warnings: IntCounter,
 }
 
 /// What is counted by deployment.
@@ -85,6 +105,7 @@ impl Series {
                 &["from", "to", "kind"],
             )?,
             deployments: DeploymentSeries::register(r)?,
+            store: StoreSeries::register(r)?,
             config_generation: r.int_gauge(
                 "weighbridge_config_generation",
                 "The number of the configuration in force, counted from 1 in each process.",
@@ -108,6 +129,46 @@ impl Series {
         prune(&self.fallbacks, "from", stop);
         prune(&self.fallbacks, "to", stop);
         self.deployments.prune(|value| known.keeps_deployment(value));
+    }
+}
+
+impl StoreSeries {
+    fn register(r: &mut Register) -> Result<Self, Error> {
+        Ok(Self {
+            seconds: r.histograms(
+                "weighbridge_store_seconds",
+                "Calls to the shared store, by how they ended, in seconds.",
+                &["outcome"],
+                STORE_SECONDS,
+            )?,
+            batch_size: r.histogram(
+                "weighbridge_store_batch_size",
+                "Requests that asked for admission in one call to the shared store, where any did.",
+                BATCHES,
+            )?,
+            calls: r.int_counters(
+                "weighbridge_store_calls_total",
+                "Calls to the shared store, by how they ended.",
+                &["outcome"],
+            )?,
+            mode_changes: r.int_counters(
+                "weighbridge_store_mode_changes_total",
+                "How often the shared truth moved, by where to.",
+                &["mode"],
+            )?,
+            replayed_windows: r.int_counter(
+                "weighbridge_store_replayed_windows_total",
+                "Windows told to a store that might have forgotten them.",
+            )?,
+            reaped_in_flight: r.int_counter(
+                "weighbridge_store_reaped_in_flight_total",
+                "Requests in flight taken off the books because their replica vanished.",
+            )?,
+            warnings: r.int_counter(
+                "weighbridge_store_warnings_total",
+                "Warnings about the shared store that stand in the log.",
+            )?,
+        })
     }
 }
 

@@ -2,14 +2,14 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use expect_test::{Expect, expect, expect_file};
-use weighbridge_domain::event::{Event, Observer};
+use weighbridge_domain::event::{Event, Observer, StoreOutcome};
 use weighbridge_domain::failure::FailureKind;
 use weighbridge_domain::request::Operation;
 use weighbridge_domain::table::RoutingTable;
 use weighbridge_domain::time::Timestamp;
 use weighbridge_domain::view::{DeploymentView, Health, Latency};
 
-use super::{Metrics, Scrape, names};
+use super::{Metrics, Overshoot, Scrape, names};
 use crate::sample::{SECRET, attempt, refused, served, table, table_of, view};
 
 const NOW: Timestamp = Timestamp::from_millis(10_000);
@@ -21,7 +21,9 @@ fn metrics() -> Metrics {
 }
 
 fn scrape<'a>(table: &'a RoutingTable, views: &'a [DeploymentView]) -> Scrape<'a> {
-    Scrape { table, views, mode: "local", modes: &["shared", "local"], now: NOW }
+    const OVERSHOOT: &[Overshoot] =
+        &[Overshoot { requests: 3.5, tokens: 0.0 }, Overshoot { requests: f64::INFINITY, tokens: 1000.0 }];
+    Scrape { table, views, mode: "local", modes: &["shared", "local"], replicas: 3, overshoot: OVERSHOOT, now: NOW }
 }
 
 /// The samples of everything counted whose name begins with one of `prefixes`.
@@ -54,6 +56,14 @@ fn feed(metrics: &Metrics) {
     metrics.observe(&Event::Settled { deployment: &us, reserved: 100, used: 27 });
     metrics.observe(&Event::LeastBadTried { deployment: &eu });
     metrics.observe(&Event::CooldownEnded { deployment: &eu });
+    let took = Duration::from_micros(400);
+    metrics.observe(&Event::StoreCalled { took, asks: 3, settlements: 1, outcome: StoreOutcome::Done });
+    metrics.observe(&Event::StoreCalled { took, asks: 0, settlements: 9, outcome: StoreOutcome::Done });
+    metrics.observe(&Event::StoreCalled { took: took * 100, asks: 1, settlements: 0, outcome: StoreOutcome::TimedOut });
+    metrics.observe(&Event::StoreModeChanged { mode: "local", reason: "it is gone" });
+    metrics.observe(&Event::StoreReplayed { windows: 4 });
+    metrics.observe(&Event::ReplicaReaped { in_flight: 2 });
+    metrics.observe(&Event::StoreWarned { what: "it forgets" });
     metrics.observe(&Event::RequestFinished(&served()));
 }
 
@@ -85,6 +95,7 @@ fn events_are_counted() {
             weighbridge_inter_token_seconds_sum{deployment="azure-us"} 0.02
             weighbridge_inter_token_seconds_count{deployment="azure-us"} 1
             weighbridge_least_bad_total{deployment="azure-eu"} 1
+            weighbridge_replicas 3
             weighbridge_request_seconds_sum{group="gpt-4o"} 0.33
             weighbridge_request_seconds_count{group="gpt-4o"} 1
             weighbridge_requests_in_flight 1
@@ -94,8 +105,22 @@ fn events_are_counted() {
             weighbridge_reserved_tokens_total{deployment="azure-us"} 100
             weighbridge_retries_total{group="gpt-4o",kind="rate_limited"} 1
             weighbridge_settled_tokens_total{deployment="azure-us"} 27
+            weighbridge_store_batch_size_sum 4
+            weighbridge_store_batch_size_count 2
+            weighbridge_store_calls_total{outcome="done"} 2
+            weighbridge_store_calls_total{outcome="failed"} 0
+            weighbridge_store_calls_total{outcome="stale"} 0
+            weighbridge_store_calls_total{outcome="timed_out"} 1
             weighbridge_store_mode{mode="local"} 1
             weighbridge_store_mode{mode="shared"} 0
+            weighbridge_store_mode_changes_total{mode="local"} 1
+            weighbridge_store_reaped_in_flight_total 2
+            weighbridge_store_replayed_windows_total 4
+            weighbridge_store_seconds_sum{outcome="done"} 0.0008
+            weighbridge_store_seconds_count{outcome="done"} 2
+            weighbridge_store_seconds_sum{outcome="timed_out"} 0.04
+            weighbridge_store_seconds_count{outcome="timed_out"} 1
+            weighbridge_store_warnings_total 1
             weighbridge_tokens_total{deployment="azure-us",direction="cache_read"} 5
             weighbridge_tokens_total{deployment="azure-us",direction="input"} 20
             weighbridge_tokens_total{deployment="azure-us",direction="output"} 7"#]],
