@@ -50,6 +50,14 @@ impl Compose {
         assert!(self.listens(service, port.parse().unwrap()), "nobody listens at {address}");
     }
 
+    /// The services that `service` is started after.
+    fn waits_for(&self, service: &str) -> BTreeSet<String> {
+        let depends = &self.service(service)["depends_on"];
+        let listed = depends.as_sequence().into_iter().flatten();
+        let named = depends.as_mapping().into_iter().flat_map(|depends| depends.keys());
+        listed.chain(named).map(|name| name.as_str().unwrap().to_owned()).collect()
+    }
+
     /// What is mounted into `service`: the path in the repository, and the one inside.
     fn mounts(&self, service: &str) -> Vec<(PathBuf, String)> {
         let volumes = strings(&self.service(service)["volumes"]);
@@ -80,7 +88,7 @@ impl Compose {
 fn all_parts_are_there_and_published_where_the_readme_says() {
     let compose = Compose::read();
     let names = compose.names();
-    for name in ["router", "lb", "fakellm", "prometheus", "grafana"] {
+    for name in ["redis", "router", "lb", "fakellm", "prometheus", "grafana"] {
         assert!(names.contains(name), "no service {name} in {names:?}");
     }
     assert_eq!(compose.published("lb"), [(8000, 8000)]);
@@ -88,6 +96,8 @@ fn all_parts_are_there_and_published_where_the_readme_says() {
     assert_eq!(compose.published("grafana"), [(3000, 3000)]);
     // Several routers cannot publish one port.
     assert_eq!(compose.published("router"), []);
+    // Redis has no password: only the others reach it.
+    assert_eq!(compose.published("redis"), []);
 }
 
 #[test]
@@ -177,10 +187,37 @@ fn the_load_balancer_leads_to_the_router_and_streams() {
 }
 
 #[test]
+fn any_one_of_redis_and_three_routers_may_stop() {
+    let compose = Compose::read();
+    assert_eq!(compose.service("router")["deploy"]["replicas"].as_u64(), Some(3));
+    for name in compose.names() {
+        assert!(!compose.waits_for(&name).contains("redis"), "{name} does not start without Redis");
+        assert_eq!(compose.service(&name)["restart"].as_str(), Some("unless-stopped"), "{name}");
+    }
+    // Requests go to routers by name, so that one that is gone is forgotten and the next is asked.
+    let conf = text("deploy/nginx.conf");
+    assert!(directives(&conf, "server").iter().any(|server| server.contains(" resolve ")));
+    assert!(directives(&conf, "proxy_next_upstream")[0].starts_with("error timeout"));
+    // Streams under way are let end.
+    let grace = compose.service("router")["stop_grace_period"].as_str().unwrap();
+    assert_eq!(grace, "10m10s", "longer than server.drain_timeout");
+}
+
+#[test]
+fn redis_keeps_nothing_on_disk_and_evicts_nothing() {
+    let compose = Compose::read();
+    let command = strings(&compose.service("redis")["command"]);
+    let value = |flag: &str| command.iter().skip_while(|word| *word != flag).nth(1).map(String::as_str);
+    assert_eq!((value("--save"), value("--appendonly")), (Some(""), Some("no")));
+    assert_eq!(value("--maxmemory-policy"), Some("noeviction"), "a counter that is evicted lets too much through");
+}
+
+#[test]
 fn health_checks_ask_what_is_served() {
     let compose = Compose::read();
     let checked = |name: &str| strings(&compose.service(name)["healthcheck"]["test"]);
     assert_eq!(checked("router"), ["CMD", "bash", "/app/healthcheck.sh", "8000", "/health/ready"]);
+    assert_eq!(checked("redis"), ["CMD", "redis-cli", "ping"]);
     assert_eq!(checked("fakellm"), ["CMD", "bash", "/app/healthcheck.sh", "9001"]);
     let url = checked("lb").pop().unwrap();
     let path = url.strip_prefix("http://127.0.0.1:8000").unwrap();

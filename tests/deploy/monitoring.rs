@@ -111,6 +111,20 @@ fn the_dashboard_asks_for_metrics_that_exist() {
     assert!(missing.is_empty(), "no such metric: {missing:?}");
 }
 
+/// What every replica knows of the whole fleet is not added up.
+#[test]
+fn what_all_replicas_say_is_shown_once() {
+    let board = dashboard();
+    let mut asked = Vec::new();
+    all(&board, "expr", &mut asked);
+    let shared =
+        ["weighbridge_usage_", "weighbridge_limit_", "weighbridge_in_flight", "weighbridge_cooldown_remaining"];
+    let shared = |text: &str| shared.iter().any(|name| text.contains(name));
+    for text in asked.iter().map(|expr| expr.as_str().unwrap()).filter(|text| shared(text)) {
+        assert!(text.starts_with("max by (deployment) (") && !text.contains("sum"), "{text}");
+    }
+}
+
 #[test]
 fn the_dashboard_shows_what_an_operator_asks_first() {
     let asked = asked();
@@ -127,6 +141,11 @@ fn the_dashboard_shows_what_an_operator_asks_first() {
         "weighbridge_retries_total",
         "weighbridge_cost_usd_total",
         "weighbridge_store_mode",
+        "weighbridge_store_seconds_bucket",
+        "weighbridge_store_batch_size_bucket",
+        "weighbridge_worst_case_overshoot_requests",
+        "weighbridge_worst_case_overshoot_tokens",
+        "weighbridge_replicas",
         "weighbridge_config_generation",
     ] {
         assert!(asked.contains(name), "{name} is not shown");

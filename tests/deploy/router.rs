@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use weighbridge_config::load;
+use weighbridge_domain::store::{OnStoreLoss, StoreSettings, Topology};
 use weighbridge_providers::catalog::catalog;
 
 use super::compose::Compose;
@@ -27,6 +28,16 @@ fn it_loads_without_keys_and_without_warnings() {
     assert_eq!(ids, ["azure-east", "azure-west", "openai"]);
     // What the newcomer's curl asks for, with either deployment list.
     assert!(loaded.table.find("gpt-3.5-turbo").is_some());
+}
+
+#[test]
+fn its_replicas_share_the_redis_beside_them() {
+    let loaded = load(&config_path(), &catalog(), &HashMap::new()).unwrap();
+    let StoreSettings::Redis(redis) = &loaded.table.store else { panic!("each router counts for itself") };
+    let Topology::Single(server) = &redis.topology else { panic!("{:?}", redis.topology) };
+    Compose::read().assert_reached(&server.to_string());
+    assert_eq!(redis.namespace, "compose");
+    assert_eq!(redis.on_store_loss, OnStoreLoss::LocalShare, "a router without Redis goes on answering");
 }
 
 #[test]
