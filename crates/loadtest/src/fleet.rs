@@ -5,7 +5,6 @@ mod config;
 mod providers;
 mod replica;
 
-pub use binaries::target;
-pub use config::{Config, Deployment, Store};
+pub use config::{Config, Deployment, LATENCY, Store};
 pub use providers::{Providers, Seen};
 pub use replica::Replica;

@@ -118,6 +118,11 @@ impl Client {
 }
 
 impl Answer {
+    /// What somebody gets who is above a limit.
+    pub(crate) const fn limited() -> Self {
+        Self { status: 429, retry_after: None, body: String::new() }
+    }
+
     /// The body as JSON; panics when it is none.
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))

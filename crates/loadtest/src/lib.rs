@@ -11,10 +11,13 @@
     reason = "a harness that cannot start what it tests has nothing to report"
 )]
 
+pub mod controls;
+pub mod experiments;
 pub mod fleet;
 pub mod http;
 pub mod load;
 pub mod process;
 pub mod proxy;
 pub mod redis;
+pub mod report;
 pub mod wait;

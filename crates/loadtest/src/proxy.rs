@@ -29,6 +29,8 @@ pub struct Weather {
     pub back: Way,
     /// What a new connection meets.
     pub door: Door,
+    /// Where a new connection leads.
+    port: u16,
     /// Every connection of an older number is broken by a reset.
     resets: u64,
     /// Every connection of an older number is broken in the middle of the server's next bytes.
@@ -75,8 +77,8 @@ impl Proxy {
     pub async fn to(port: u16) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("loopback");
         let address = listener.local_addr().expect("an address");
-        let (weather, seen) = watch::channel(Weather::default());
-        let task = tokio::spawn(run(listener, port, seen));
+        let (weather, seen) = watch::channel(Weather { port, ..Weather::default() });
+        let task = tokio::spawn(run(listener, seen));
         Self { address, weather, task }
     }
 
@@ -111,6 +113,14 @@ impl Proxy {
         self.weather.send_modify(|weather| weather.door = door);
     }
 
+    /// Breaks every connection; new ones lead to another server.
+    pub fn lead_to(&self, port: u16) {
+        self.weather.send_modify(|weather| {
+            weather.port = port;
+            weather.resets += 1;
+        });
+    }
+
     /// Breaks every connection by a reset.
     pub fn reset(&self) {
         self.weather.send_modify(|weather| weather.resets += 1);
@@ -128,7 +138,7 @@ impl Drop for Proxy {
     }
 }
 
-async fn run(listener: TcpListener, port: u16, mut weather: watch::Receiver<Weather>) {
+async fn run(listener: TcpListener, mut weather: watch::Receiver<Weather>) {
     let address = listener.local_addr().expect("an address");
     let mut listener = Some(listener);
     loop {
@@ -144,7 +154,7 @@ async fn run(listener: TcpListener, port: u16, mut weather: watch::Receiver<Weat
             (Door::Open, Some(open)) => tokio::select! {
                 accepted = open.accept() => {
                     if let Ok((client, _)) = accepted {
-                        tokio::spawn(carry(client, port, weather.clone()));
+                        tokio::spawn(carry(client, weather.clone()));
                     }
                 }
                 changed = weather.changed() => {
@@ -158,9 +168,9 @@ async fn run(listener: TcpListener, port: u16, mut weather: watch::Receiver<Weat
 }
 
 /// Carries one connection to its end.
-async fn carry(client: TcpStream, port: u16, mut weather: watch::Receiver<Weather>) {
+async fn carry(client: TcpStream, mut weather: watch::Receiver<Weather>) {
     let begun = *weather.borrow_and_update();
-    let Ok(server) = TcpStream::connect(("127.0.0.1", port)).await else { return };
+    let Ok(server) = TcpStream::connect(("127.0.0.1", begun.port)).await else { return };
     if client.set_nodelay(true).is_err() || server.set_nodelay(true).is_err() {
         return;
     }

@@ -13,6 +13,6 @@ pub use certificates::Certificates;
 pub use cluster::Cluster;
 pub use info::Info;
 pub use resp::{Link, Value};
-pub use sentinel::Watched;
+pub use sentinel::{Watched, cut_replication};
 pub use server::Server;
 pub use setup::{Program, Setup};

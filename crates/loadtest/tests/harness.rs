@@ -1,7 +1,5 @@
 //! The harness itself, on plain Redis: what it says it does, it does.
 
-#![expect(clippy::expect_used, clippy::unwrap_used, reason = "these are tests from end to end")]
-
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout};

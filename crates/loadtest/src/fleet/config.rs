@@ -1,8 +1,12 @@
 //! The configuration of a replica.
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use super::providers::Providers;
+
+/// How long the providers here take for a reply.
+pub const LATENCY: Duration = Duration::from_millis(20);
 
 /// What a replica is configured with.
 #[derive(Debug, Clone)]
@@ -31,14 +35,34 @@ pub struct Deployment {
     pub name: String,
     /// Its limits, as the configuration has them: `rpm: 60`.
     pub limits: String,
-    /// The kind of provider: `openai` gives nothing back of what was reserved, `hosted_vllm` does.
-    pub kind: &'static str,
+    /// The same limits as fakellm has them, for the judge: `requests: 60`. Empty when there are none.
+    pub judged: String,
 }
 
 impl Deployment {
-    /// A deployment of a provider that gives nothing back.
-    pub fn new(name: &str, limits: &str) -> Self {
-        Self { name: name.to_owned(), limits: limits.to_owned(), kind: "openai" }
+    /// One that takes so many requests a minute.
+    pub fn rpm(name: &str, most: u64) -> Self {
+        Self { name: name.to_owned(), limits: format!("rpm: {most}"), judged: format!("requests: {most}") }
+    }
+
+    /// One that takes so many tokens a minute.
+    pub fn tpm(name: &str, most: u64) -> Self {
+        Self { name: name.to_owned(), limits: format!("tpm: {most}"), judged: format!("tokens: {most}") }
+    }
+
+    /// One with limits that the judge does not count, or with none.
+    pub fn unjudged(name: &str, limits: &str) -> Self {
+        Self { name: name.to_owned(), limits: limits.to_owned(), judged: String::new() }
+    }
+
+    /// The script of a provider that judges its limits without enforcing or telling them: no
+    /// interval of a minute may hold more. Replies take 20 ms.
+    pub fn script(&self) -> String {
+        let limits = match self.judged.as_str() {
+            "" => String::new(),
+            judged => format!("limits: [{{ discipline: sliding_log, {judged}, enforce: false, announce: false }}]"),
+        };
+        format!("{{ latency: {}, record: 20000, {limits} }}", LATENCY.as_millis())
     }
 }
 
@@ -73,11 +97,12 @@ impl Config {
     /// The file.
     pub fn text(&self, providers: &Providers) -> String {
         let mut text = "model_list:\n".to_owned();
-        for Deployment { name, limits, kind } in &self.deployments {
+        for Deployment { name, limits, .. } in &self.deployments {
             let base = providers.base(name);
+            // A provider of a kind that gives nothing back of what was reserved.
             writeln!(
                 text,
-                "  - {{ model_name: {name}, model_info: {{ id: {name} }}, litellm_params: {{ model: {kind}/m, \
+                "  - {{ model_name: {name}, model_info: {{ id: {name} }}, litellm_params: {{ model: openai/m, \
                  api_base: \"{base}\", api_key: sk-own, {limits} }} }}"
             )
             .expect("text grows");

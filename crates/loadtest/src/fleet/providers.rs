@@ -2,6 +2,9 @@
 
 use weighbridge_fakellm::{FakeLlm, ProviderScript, Report, Running, Script};
 
+use super::config::Deployment;
+use crate::http::Client;
+
 /// Simulated providers that listen. They stop when this is dropped.
 #[derive(Debug)]
 pub struct Providers {
@@ -19,6 +22,12 @@ pub struct Seen {
 }
 
 impl Providers {
+    /// A provider for each of `deployments`, which judges its limits.
+    pub async fn judging(deployments: &[Deployment]) -> Self {
+        let lines = deployments.iter().map(|deployment| format!("{}: {}\n", deployment.name, deployment.script()));
+        Self::start(&lines.collect::<String>()).await
+    }
+
     /// Providers that behave as `script` says: a line `name: { … }` each.
     pub async fn start(script: &str) -> Self {
         let lines: String = script.lines().map(|line| format!("  {line}\n")).collect();
@@ -32,6 +41,11 @@ impl Providers {
     /// Where the provider `name` is.
     pub fn base(&self, name: &str) -> String {
         format!("http://{}/{name}/v1", self.running.address())
+    }
+
+    /// A client that asks providers past every router.
+    pub fn client(&self) -> Client {
+        Client::new(self.running.address())
     }
 
     /// Lets a provider behave otherwise from now on.
@@ -49,12 +63,4 @@ impl Providers {
         let requests = self.fake.requests(name).into_iter();
         requests.map(|request| Seen { at_ms: request.at_ms, status: request.status }).collect()
     }
-}
-
-/// A provider's script that judges `limit`, as fakellm has it, without enforcing or telling it:
-/// no interval of a minute may hold more. Replies take 20 ms.
-pub(crate) fn judging(limit: &str) -> String {
-    format!(
-        "{{ latency: 20, record: 5000, limits: [{{ discipline: sliding_log, {limit}, enforce: false, announce: false }}] }}"
-    )
 }

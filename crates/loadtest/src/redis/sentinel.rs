@@ -89,7 +89,7 @@ impl Watched {
 }
 
 /// What is written to `master` from now on does not reach `replica`, which stays a replica.
-pub(crate) async fn cut_replication(master: &Server, replica: &Server) {
+pub async fn cut_replication(master: &Server, replica: &Server) {
     // It asks to be let in with a password that the master does not have, and is turned away.
     replica.set("masterauth", "nobody-has-this-one").await;
     master.call(&["CLIENT", "KILL", "TYPE", "replica"]).await;

