@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 use weighbridge_loadtest::proxy::{Door, Proxy, Way};
-use weighbridge_loadtest::redis::{Certificates, Cluster, Link, Server, Setup, Value, Watched};
+use weighbridge_loadtest::redis::{Certificates, Cluster, Link, Program, Server, Setup, Value, Watched};
 use weighbridge_loadtest::wait::eventually;
 
 const A_SECOND: Duration = Duration::from_secs(1);
@@ -119,4 +119,12 @@ async fn a_cluster_moves_a_slot() {
     let to = (from + 1) % 3;
     cluster.move_slot(slot, from, to).await;
     assert_eq!(cluster.used_slots().await, [(slot, to)]);
+}
+
+#[tokio::test]
+async fn valkey_is_a_server_too() {
+    // Only `cargo xtask setup` and `cargo xtask fleet` install it.
+    let Some(valkey) = Program::valkey() else { return };
+    let server = Server::start(Setup::plain().by(valkey)).await;
+    assert!(!server.info().await.text("valkey_version").is_empty());
 }

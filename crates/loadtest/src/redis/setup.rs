@@ -26,7 +26,7 @@ pub struct Setup {
 impl Program {
     /// The Valkey that `cargo xtask fleet` installs below `target/`; `None` where it is not.
     pub fn valkey() -> Option<Self> {
-        let installed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/sdk/python/lib");
+        let installed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/sdk/valkey/lib");
         let libraries = std::fs::read_dir(installed).ok()?;
         let platform = format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH);
         let paths = libraries.filter_map(Result::ok).map(|python| {
