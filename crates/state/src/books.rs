@@ -15,13 +15,13 @@ use weighbridge_domain::limits::{Limits, Tokens};
 use weighbridge_domain::name::{DeploymentId, QuotaName};
 use weighbridge_domain::table::RoutingTable;
 use weighbridge_domain::time::Timestamp;
-use weighbridge_domain::view::{DeploymentView, Health};
+use weighbridge_domain::view::{DeploymentView, Health, WindowUsage};
 
 use crate::health::{Condition, Standing, Tripped};
 use crate::latency::{Pace, median};
 use crate::window::{Fit, Window};
 use crate::{
-    Admission, Candidate, Grant, LatencySample, Outcome, Refusal, RefusalCause, Regard, Reserve, Settlement,
+    Admission, Grant, LatencySample, Outcome, Refusal, RefusalCause, Regard, Reserve, Settlement,
 };
 
 /// What one process remembers.
@@ -83,7 +83,7 @@ impl Books {
     pub(crate) fn grant(
         &self,
         ask: Reserve<'_>,
-        limits: impl Fn(&Deployment) -> Limits,
+        limits: impl Fn(&Deployment, WindowUsage) -> Limits,
         now: Timestamp,
     ) -> Admission {
         let mut refusal = Refusal::NOBODY;
@@ -101,7 +101,7 @@ impl Books {
             let window = self.windows.get(&deployment.quota);
             let mut window = lock(&window);
             window.roll(now);
-            let limits = limits(deployment);
+            let limits = limits(deployment, window.usage());
             match window.fit(&limits, ask.tokens, now) {
                 Fit::NotBefore(retry_at) => {
                     refusal = refusal.or(Refusal { retry_at, cause: RefusalCause::AtLimit });
@@ -150,7 +150,7 @@ impl Books {
         let serial = self.serial.fetch_add(1, Ordering::Relaxed);
         book.in_flight.insert(serial);
         book.waiting.insert(serial, at);
-        Grant { candidate, deployment: deployment.id.clone(), tokens, at, serial, is_probe }
+        Grant { candidate, deployment: deployment.id.clone(), tokens, at, serial, is_probe, is_local: false }
     }
 
     /// Ends a grant's place in flight and settles its tokens.
@@ -242,11 +242,6 @@ impl Books {
         lock(&self.books.get(&grant.deployment)).waiting.remove(&grant.serial);
     }
 
-    /// How long the oldest request of a deployment has waited for its first token.
-    pub(crate) fn oldest_waiting(&self, id: &DeploymentId, now: Timestamp) -> Duration {
-        self.books.find(id).map_or(Duration::ZERO, |book| lock(&book).oldest_waiting(now))
-    }
-
     /// A look at the window of a quota, rolled to `now`.
     pub(crate) fn window<T>(&self, quota: &QuotaName, now: Timestamp, look: impl FnOnce(&mut Window) -> T) -> T {
         let window = self.windows.get(quota);
@@ -298,6 +293,14 @@ impl Books {
                 self.windows.remove(&deployment.quota);
             }
         }
+    }
+
+    /// Moves every window ahead by `span`: the clock that they go by has jumped.
+    pub(crate) fn shift(&self, span: Duration) {
+        self.windows.retain(|_, window| {
+            window.shift(span);
+            true
+        });
     }
 
     fn forget_windows(&self, table: &RoutingTable) {

@@ -17,25 +17,21 @@ const TAU_SECS: f64 = 30.0;
 const PENALTY_MS: f64 = 5000.0;
 
 /// The averages of one deployment.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Pace {
     average: Latency,
     updated: Timestamp,
 }
 
 impl Pace {
+    /// Averages as they were at `updated`.
+    pub const fn new(average: Latency, updated: Timestamp) -> Self {
+        Self { average, updated }
+    }
+
     /// Takes a sample into account.
     pub fn sample(pace: Option<Self>, sample: &LatencySample, now: Timestamp) -> Self {
-        let tokens = f64::from(sample.tokens.max(1));
-        let whole = ms(sample.first_token) + ms(sample.rest);
-        let fresh = if sample.is_stream {
-            let rest = f64::from(sample.tokens.saturating_sub(1).max(1));
-            Latency { first_token_ms: ms(sample.first_token), per_token_ms: ms(sample.rest) / rest, tokens }
-        } else {
-            // A whole reply does not tell when its first token was there: all is time per token.
-            Latency { first_token_ms: 0.0, per_token_ms: whole / tokens, tokens }
-        };
-        Self::blend(pace, fresh, now)
+        Self::blend(pace, measured(sample), now)
     }
 
     /// Takes a failure into account: at least the penalty, at least what it has been.
@@ -64,6 +60,23 @@ impl Pace {
     pub const fn average(&self) -> Latency {
         self.average
     }
+
+    /// When it took the last sample in.
+    pub const fn updated(&self) -> Timestamp {
+        self.updated
+    }
+}
+
+/// What one reply says about the speed.
+pub(crate) fn measured(sample: &LatencySample) -> Latency {
+    let tokens = f64::from(sample.tokens.max(1));
+    if sample.is_stream {
+        let rest = f64::from(sample.tokens.saturating_sub(1).max(1));
+        return Latency { first_token_ms: ms(sample.first_token), per_token_ms: ms(sample.rest) / rest, tokens };
+    }
+    // A whole reply does not tell when its first token was there: all is time per token.
+    let whole = ms(sample.first_token) + ms(sample.rest);
+    Latency { first_token_ms: 0.0, per_token_ms: whole / tokens, tokens }
 }
 
 /// The median of what is known of a group, member by member; `None` when nothing is.

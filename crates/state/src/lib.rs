@@ -5,9 +5,11 @@
 
 mod announce;
 mod books;
+pub mod fleet;
 pub mod health;
 pub mod latency;
 pub mod memory;
+pub mod redis;
 pub mod ring;
 pub mod smoother;
 mod tickets;
@@ -20,13 +22,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use weighbridge_domain::deployment::Deployment;
+use weighbridge_domain::event::Observer;
 use weighbridge_domain::failure::FailureKind;
 use weighbridge_domain::limits::Tokens;
 use weighbridge_domain::name::DeploymentId;
 use weighbridge_domain::policy::CooldownVerdict;
+use weighbridge_domain::store::StoreSettings;
 use weighbridge_domain::table::RoutingTable;
 use weighbridge_domain::time::Timestamp;
 use weighbridge_domain::view::DeploymentView;
+
+use crate::fleet::link::Connector;
+use crate::fleet::{FleetParts, FleetStore};
+use crate::memory::MemoryStore;
+use crate::redis::RedisConnector;
 
 /// A future that a store answers with.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -59,7 +68,7 @@ pub trait SharedState: Send + Sync + fmt::Debug {
     fn restore<'a>(&'a self, id: &'a DeploymentId, now: Timestamp) -> Answer<'a, ()>;
 
     /// Learns that `table` is in force: deployments in it keep their state, others are forgotten
-    /// once their last grant is settled.
+    /// once their last grant is settled; where state is shared, once nobody has used them for a while.
     fn adopt(&self, table: &RoutingTable, now: Timestamp);
 
     /// Takes over what a provider's headers say about its own count. Only ever raises usage.
@@ -78,6 +87,18 @@ pub trait SharedState: Send + Sync + fmt::Debug {
 
     /// Tells what is still to be told, and leaves the fleet. Nothing is granted afterwards.
     fn close(&self) -> Answer<'_, ()>;
+}
+
+/// The store that `settings` ask for. One that is shared begins to connect, which needs a tokio runtime, and serves
+/// alone until it is connected.
+pub fn open(settings: &StoreSettings, observer: Arc<dyn Observer>) -> Arc<dyn SharedState> {
+    let settings = match settings {
+        StoreSettings::Memory => return Arc::new(MemoryStore::new(observer)),
+        StoreSettings::Redis(settings) => settings,
+    };
+    let connector = |shard| Arc::new(RedisConnector::new((**settings).clone(), shard)) as Arc<dyn Connector>;
+    let connectors = (0..settings.shards.max(1)).map(connector).collect();
+    Arc::new(FleetStore::start(FleetParts { settings, connectors, observer, seed: None, told: None }))
 }
 
 /// Where the truth is at present, and how many replicas share it.
@@ -206,6 +227,8 @@ pub struct Grant {
     pub serial: u64,
     /// Whether this is the one request that decides about a half-open deployment.
     pub is_probe: bool,
+    /// Whether it was granted from this replica's share, unknown to the shared store.
+    pub is_local: bool,
 }
 
 /// Why nobody was granted.

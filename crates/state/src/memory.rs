@@ -37,7 +37,7 @@ impl SharedState for MemoryStore {
     }
 
     fn reserve<'a>(&'a self, ask: Reserve<'a>, now: Timestamp) -> Answer<'a, Admission> {
-        let admission = self.books.grant(ask, |deployment| deployment.limits, now);
+        let admission = self.books.grant(ask, |deployment, _| deployment.limits, now);
         Box::pin(std::future::ready(admission))
     }
 

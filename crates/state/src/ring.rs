@@ -54,6 +54,15 @@ impl Ring {
         self.now = now;
     }
 
+    /// Moves everything ahead by `seconds`: what was granted is as old as before by a clock that has jumped.
+    pub fn shift(&mut self, seconds: u64) {
+        let mut shifted = Self { sum: self.sum, now: self.now + seconds, ..Self::default() };
+        for second in (self.now + 1).saturating_sub(LIVE)..=self.now {
+            shifted.buckets[place(second + seconds)] = self.buckets[place(second)];
+        }
+        *self = shifted;
+    }
+
     /// What the window holds.
     pub const fn usage(&self) -> WindowUsage {
         self.sum
@@ -147,7 +156,7 @@ const fn place(second: u64) -> usize {
 fn fits(sum: WindowUsage, limits: &Limits, tokens: Tokens) -> bool {
     let within = |used: u64, more: u64, limit: Option<u32>| match limit {
         None => true,
-        Some(limit) => used + more <= u64::from(limit) || (more > u64::from(limit) && used == 0),
+        Some(limit) => used + more <= u64::from(limit) || (limit > 0 && more > u64::from(limit) && used == 0),
     };
     limits.rpm.is_none_or(|rpm| sum.requests < rpm)
         && within(sum.tokens(), tokens.total(), limits.tpm)

@@ -1,5 +1,7 @@
 //! One window of usage: what was granted in the last minute, how evenly, and what is under way.
 
+use std::time::Duration;
+
 use weighbridge_domain::limits::{ChargeBasis, Limits, Tokens};
 use weighbridge_domain::time::Timestamp;
 use weighbridge_domain::view::WindowUsage;
@@ -73,6 +75,11 @@ impl Window {
             ChargeBasis::ReserveSettle => self.ring.refund(second, reserved.beyond(used)),
             ChargeBasis::ReserveMax => {}
         }
+    }
+
+    /// Moves everything ahead by `span`: the clock that it goes by has jumped.
+    pub fn shift(&mut self, span: Duration) {
+        self.ring.shift(span.as_secs());
     }
 
     /// Takes over what a provider has counted, when that is more.

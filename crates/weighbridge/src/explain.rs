@@ -17,7 +17,7 @@ use crate::args::Explain;
 /// What is wrong with the configuration or the request, in words for the terminal.
 #[expect(clippy::print_stdout, reason = "the answer of this command")]
 pub(crate) fn run(args: &Explain) -> Result<(), String> {
-    let router = Router::from_file(&args.file.config).map_err(|error| error.to_string())?;
+    let router = Router::apart_from_file(&args.file.config).map_err(|error| error.to_string())?;
     let headers = headers(&args.header)?;
     let body = Bytes::from(body(&args.request)?);
     let arrival =

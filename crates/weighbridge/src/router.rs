@@ -12,15 +12,15 @@ use weighbridge_config::env::ProcessEnvironment;
 use weighbridge_config::{Loaded, Refused, load, load_text};
 use weighbridge_domain::event::{Observer, Silent};
 use weighbridge_domain::request::Operation;
+use weighbridge_domain::store::StoreSettings;
 use weighbridge_engine::answer::EventStream;
 use weighbridge_engine::{Answer, AnswerBody, Engine, Failed, Parts};
 use weighbridge_providers::catalog::catalog;
 use weighbridge_providers::transport::HttpTransport;
 use weighbridge_server::request::{Arrival, read};
-use weighbridge_state::memory::MemoryStore;
 
-/// A router in this process, on embedded state. Cheap to share behind an `Arc`; must be used within a
-/// tokio runtime.
+/// A router in this process, on the state that its configuration names. Cheap to share behind an `Arc`; must be made
+/// and used within a tokio runtime.
 #[derive(Debug)]
 pub struct Router {
     engine: Arc<Engine>,
@@ -70,6 +70,17 @@ impl Router {
     /// When the configuration cannot serve, with every problem it has.
     pub fn from_yaml(text: &str) -> Result<Self, BuildError> {
         Self::from_loaded(load_text(text, &catalog(), &ProcessEnvironment)?)
+    }
+
+    /// A router by the configuration file at `path` that shares nothing with anybody, whatever the file says: for
+    /// looking at what it would do.
+    ///
+    /// # Errors
+    /// When the configuration cannot serve, with every problem it has.
+    pub fn apart_from_file(path: impl AsRef<Path>) -> Result<Self, BuildError> {
+        let mut loaded = load(path.as_ref(), &catalog(), &ProcessEnvironment)?;
+        loaded.table.store = StoreSettings::Memory;
+        Self::from_loaded(loaded)
     }
 
     fn from_loaded(loaded: Loaded) -> Result<Self, BuildError> {
@@ -133,11 +144,11 @@ impl Router {
     }
 }
 
-/// An engine on embedded state that reaches providers over HTTP.
+/// An engine on the state that its configuration names, which reaches providers over HTTP.
 pub(crate) fn engine(loaded: Loaded, observer: Arc<dyn Observer>) -> Result<Engine, BuildError> {
     let transport = HttpTransport::new().map_err(|error| BuildError::Transport(error.to_string()))?;
     let parts = Parts {
-        state: Arc::new(MemoryStore::new(Arc::clone(&observer))),
+        state: weighbridge_state::open(&loaded.table.store, Arc::clone(&observer)),
         transport: Arc::new(transport),
         observer,
         seed: None,

@@ -1,6 +1,4 @@
-//! What every store promises, asked through the trait alone. A new store is one more line in [`stores`].
-
-#![expect(clippy::expect_used, clippy::panic, reason = "helpers of tests")]
+//! What every store promises, asked through the trait alone. A new store is one more line in [`Kind`].
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,30 +14,65 @@ use weighbridge_domain::table::RoutingTable;
 use weighbridge_domain::time::Timestamp;
 use weighbridge_domain::view::{DeploymentView, Health};
 use weighbridge_state::memory::MemoryStore;
+use futures_util::FutureExt;
+use crate::support::Shared;
 use weighbridge_state::{
-    Admission, Candidate, Grant, LatencySample, Outcome, Refusal, RefusalCause, Regard, Reserve, Settlement,
+    Admission, Answer, Candidate, Grant, LatencySample, Outcome, Refusal, RefusalCause, Regard, Reserve, Settlement,
     SharedState,
 };
 
-/// Every store there is, fresh.
-fn stores() -> Vec<Arc<dyn SharedState>> {
-    vec![Arc::new(MemoryStore::new(Arc::new(Silent)))]
-}
-
 /// Runs `promise` against every store, at a time that is not the beginning of a second.
 fn on_every_store(promise: impl Fn(&Bench)) {
-    for store in stores() {
-        promise(&Bench { store, start: Timestamp::from_millis(1_000_000_250) });
+    for kind in Kind::ALL {
+        promise(&Bench::new(kind));
     }
 }
 
-/// A store, and short words for asking it.
+/// The stores there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Memory,
+    Redis,
+}
+
+impl Kind {
+    const ALL: [Self; 2] = [Self::Memory, Self::Redis];
+}
+
+/// A store, fresh, and short words for asking it.
 struct Bench {
     store: Arc<dyn SharedState>,
     start: Timestamp,
+    shared: Option<Shared>,
 }
 
 impl Bench {
+    fn new(kind: Kind) -> Self {
+        let start = Timestamp::from_millis(1_000_000_250);
+        match kind {
+            Kind::Memory => Self { store: Arc::new(MemoryStore::new(Arc::new(Silent))), start, shared: None },
+            Kind::Redis => {
+                let shared = Shared::start(start);
+                Self { store: Arc::clone(&shared.store) as Arc<dyn SharedState>, start, shared: Some(shared) }
+            }
+        }
+    }
+
+    /// The answer of the store.
+    fn answer<T>(&self, answer: Answer<'_, T>) -> T {
+        match &self.shared {
+            Some(shared) => shared.runtime.block_on(answer),
+            None => answer.now_or_never().expect("an embedded store answers at once"),
+        }
+    }
+
+    /// Waits until what was said has been taken in.
+    fn settled(&self) {
+        if let Some(shared) = &self.shared {
+            shared.runtime.block_on(shared.store.settled());
+        }
+    }
+
     /// `seconds` after the start.
     fn at(&self, seconds: f64) -> Timestamp {
         self.start + Duration::from_secs_f64(seconds)
@@ -49,10 +82,7 @@ impl Bench {
         let candidates: Vec<Candidate> =
             deployments.iter().map(|d| Candidate { deployment: Arc::clone(d), cooldown: regard }).collect();
         let tokens = Tokens { input: 10, output };
-        futures_util::FutureExt::now_or_never(
-            self.store.reserve(Reserve { candidates: &candidates, tokens }, self.at(seconds)),
-        )
-        .expect("an embedded store answers at once")
+        self.answer(self.store.reserve(Reserve { candidates: &candidates, tokens }, self.at(seconds)))
     }
 
     fn grant(&self, deployment: &Arc<Deployment>, seconds: f64) -> Grant {
@@ -73,6 +103,7 @@ impl Bench {
         let peers: Arc<[DeploymentId]> = Arc::from(["a".into(), "b".into()]);
         let settlement = Settlement { grant, deployment: Arc::clone(deployment), used, outcome, peers };
         self.store.settle(settlement, self.at(seconds));
+        self.settled();
     }
 
     /// One request that fails.
@@ -132,26 +163,26 @@ fn a_limit_of_n_serves_n_and_says_when_the_next_fits() {
 
 #[test]
 fn many_at_once_get_exactly_what_there_is() {
-    for store in stores() {
+    on_every_store(|bench| {
         let limited = deployment("a", Limits { rpm: Some(1000), tpm: Some(50_000), ..Limits::default() });
         let now = Timestamp::from_millis(5_000_000);
         let granted: usize = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..8)
                 .map(|_| {
-                    let (store, limited) = (Arc::clone(&store), Arc::clone(&limited));
+                    let limited = Arc::clone(&limited);
                     scope.spawn(move || {
                         let candidates = [Candidate { deployment: limited, cooldown: Regard::Heed }];
                         let tokens = Tokens { input: 40, output: 60 };
-                        let ask = || store.reserve(Reserve { candidates: &candidates, tokens }, now);
-                        let grants = (0..400).filter_map(|_| futures_util::FutureExt::now_or_never(ask()));
-                        grants.filter(|admission| matches!(admission, Admission::Granted(_))).count()
+                        let ask = || bench.store.reserve(Reserve { candidates: &candidates, tokens }, now);
+                        let admissions = (0..400).map(|_| bench.answer(ask()));
+                        admissions.filter(|admission| matches!(admission, Admission::Granted(_))).count()
                     })
                 })
                 .collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).sum()
         });
         assert_eq!(granted, 500);
-    }
+    });
 }
 
 #[test]
@@ -313,7 +344,7 @@ fn a_probe_that_says_nothing_gives_its_turn_to_the_next() {
 fn an_operators_word_stands_above_all() {
     on_every_store(|bench| {
         let a = unlimited("a");
-        let now = |future| futures_util::FutureExt::now_or_never(future).expect("an embedded store answers at once");
+        let now = |answer| bench.answer(answer);
         now(bench.store.drain(&a.id, None, bench.at(0.0)));
         assert!(matches!(bench.ask(&[&a], Regard::Ignore, 0, 9000.0), Admission::Refused(_)));
         now(bench.store.restore(&a.id, bench.at(9000.0)));
@@ -349,7 +380,9 @@ fn a_new_table_keeps_what_it_has_and_forgets_the_rest() {
         assert_eq!(bench.view(&a, 1.0).usage.requests, 1);
         assert_eq!(bench.view(&b, 1.0).usage.requests, 2, "one is still under way");
         bench.settle(&b, under_way, None, Outcome::Neutral, 2.0);
-        assert_eq!(bench.view(&b, 2.0).usage.requests, 0);
+        // Where state is shared, other replicas may have it still: there it is forgotten by disuse.
+        let left = if bench.shared.is_some() { 2 } else { 0 };
+        assert_eq!(bench.view(&b, 2.0).usage.requests, left);
     });
 }
 

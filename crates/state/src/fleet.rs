@@ -1,0 +1,342 @@
+//! The shared store: one truth for all replicas of a fleet.
+//!
+//! A replica keeps books of its own ([`Books`](crate::books::Books)) and asks the store, over a [`link`], for
+//! every admission. What is said is [`protocol`]. One task, the clerk, does all the talking for requests; another, the
+//! keeper, sees to the connection. When the store is out of reach the books serve alone, within a
+//! share that keeps the fleet's sum below its limits.
+
+mod clerk;
+mod keeper;
+pub mod link;
+mod mark;
+pub mod protocol;
+mod shard;
+mod share;
+mod time;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use weighbridge_domain::deployment::Deployment;
+use weighbridge_domain::event::{Event, Observer};
+use weighbridge_domain::name::{DeploymentId, QuotaName};
+use weighbridge_domain::store::RedisSettings;
+use weighbridge_domain::table::RoutingTable;
+use weighbridge_domain::time::Timestamp;
+use weighbridge_domain::view::{DeploymentView, Health};
+
+pub use self::mark::mark;
+
+use self::clerk::Job;
+use self::keeper::{Keeper, link_of};
+use self::link::Connector;
+use self::protocol::{Operation, ReplicaId};
+use self::shard::{Habits, Phase, Shard};
+use self::time::{ServerTime, to_caller};
+use crate::books::Release;
+use crate::tickets::Tickets;
+use crate::{
+    Admission, Answer, Candidate, Exposure, Feedback, Grant, Mode, Refusal, Reserve, Settlement, SharedState, Status,
+    announce,
+};
+
+/// How many candidates are asked in one call: the best few, and the rest only when all of those refuse.
+const FIRST_CANDIDATES: usize = 4;
+/// How long a view may be brought up to date.
+const REFRESH: Duration = Duration::from_millis(100);
+
+/// A store that replicas share.
+#[derive(Debug)]
+pub struct FleetStore {
+    shards: Vec<Arc<Shard>>,
+    tickets: Tickets,
+    observer: Arc<dyn Observer>,
+}
+
+/// What a fleet store is made of.
+pub struct FleetParts<'a> {
+    /// How this replica behaves.
+    pub settings: &'a RedisSettings,
+    /// Makes connections, for each shard.
+    pub connectors: Vec<Arc<dyn Connector>>,
+    /// Who is told what happens.
+    pub observer: Arc<dyn Observer>,
+    /// Where random numbers start; `None` starts anywhere.
+    pub seed: Option<u64>,
+    /// In tests: the time, as callers tell it.
+    pub told: Option<Arc<AtomicU64>>,
+}
+
+impl FleetStore {
+    /// A store that begins to connect. Until it is connected it serves from this replica's share. Must be made within
+    /// a tokio runtime.
+    pub fn start(parts: FleetParts<'_>) -> Self {
+        let mut dice = parts.seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed);
+        let replica = ReplicaId(format!("{:016x}", dice.u64(..)));
+        let habits = Habits {
+            call_timeout: parts.settings.call_timeout,
+            on_store_loss: parts.settings.on_store_loss,
+            partition_safety: parts.settings.partition_safety,
+            max_replicas: parts.settings.max_replicas,
+            local_max: parts.settings.local_max,
+        };
+        let start = |connector| {
+            let (jobs, todo) = mpsc::unbounded_channel();
+            let (tell, faults) = mpsc::unbounded_channel();
+            let time = ServerTime::new(parts.told.clone());
+            let observer = Arc::clone(&parts.observer);
+            let shard = Arc::new(Shard::new(replica.clone(), habits.clone(), observer, time, jobs, tell));
+            let keeper = Keeper { shard: Arc::clone(&shard), connector, faults, dice: dice.fork() };
+            tokio::spawn(clerk::work(Arc::clone(&shard), todo));
+            tokio::spawn(keeper::keep(keeper));
+            shard
+        };
+        let shards = parts.connectors.into_iter().map(start).collect();
+        Self { shards, tickets: Tickets::default(), observer: parts.observer }
+    }
+
+    /// Waits until everything that was said so far has been told to the store, where that is in reach, and what it knows
+    /// has been read.
+    pub async fn settled(&self) {
+        for shard in &self.shards {
+            flush(shard).await;
+        }
+        self.look().await;
+    }
+
+    async fn look(&self) {
+        for shard in &self.shards {
+            if let Some((link, _)) = link_of(&shard.phase()) {
+                // What could not be read is as old as it was.
+                let _ = tokio::time::timeout(REFRESH, keeper::look(shard, &link)).await.is_ok();
+            }
+        }
+    }
+
+    fn shard(&self, quota: &QuotaName) -> &Arc<Shard> {
+        &self.shards[number(quota, self.shards.len())]
+    }
+
+    /// The shard of a deployment that is known by its id alone.
+    fn shard_of(&self, id: &DeploymentId) -> &Arc<Shard> {
+        let holds = |shard: &&Arc<Shard>| shard.members().deployments.iter().any(|deployment| deployment.id == *id);
+        self.shards.iter().find(holds).unwrap_or(&self.shards[0])
+    }
+
+    async fn admit(&self, ask: Reserve<'_>, now: Timestamp) -> Admission {
+        let mut refusal = Refusal::NOBODY;
+        let mut rest: Vec<(usize, &Candidate)> = ask.candidates.iter().enumerate().collect();
+        // Shard by shard, in the order of preference.
+        while let Some((_, first)) = rest.first() {
+            let number = number(&first.deployment.quota, self.shards.len());
+            let belongs = |candidate: &Candidate| self::number(&candidate.deployment.quota, self.shards.len()) == number;
+            let (mine, others) = rest.into_iter().partition(|(_, candidate)| belongs(candidate));
+            rest = others;
+            let mine: Vec<(usize, &Candidate)> = mine;
+            let candidates: Vec<Candidate> = mine.iter().map(|(_, candidate)| (*candidate).clone()).collect();
+            let ask = Reserve { candidates: &candidates, tokens: ask.tokens };
+            match admit_by(&self.shards[number], ask, now).await {
+                Admission::Granted(grant) => {
+                    return Admission::Granted(Grant { candidate: mine[grant.candidate].0, ..grant });
+                }
+                Admission::Refused(refused) => refusal = refusal.or(refused),
+            }
+        }
+        Admission::Refused(refusal)
+    }
+
+    async fn operate(&self, id: &DeploymentId, operation: Operation, now: Timestamp) {
+        let shard = self.shard_of(id);
+        let server_now = shard.time.for_caller(now);
+        let was_out = match link_of(&shard.phase()) {
+            None => None,
+            Some((link, _)) => match tokio::time::timeout(REFRESH, link.operate(id, operation)).await {
+                Ok(Ok(operated)) => {
+                    shard.heard_member(id, &operated.report, server_now);
+                    Some(operated.was_out)
+                }
+                Ok(Err(_)) | Err(_) => None,
+            },
+        };
+        // Out of reach: it holds here, and for the others once the store is back.
+        let was_out = was_out.unwrap_or_else(|| {
+            let was_out = shard.books.condition(id, |condition| match operation {
+                Operation::Restore => condition.restore(server_now),
+                Operation::Drain(lasts) => {
+                    let was_out = condition.health(server_now) != Health::Ready;
+                    condition.drain(lasts.map(|lasts| server_now + lasts));
+                    was_out
+                }
+            });
+            shard.changed_here(id, server_now);
+            was_out
+        });
+        if operation == Operation::Restore && was_out {
+            self.observer.observe(&Event::CooldownEnded { deployment: id });
+        }
+    }
+}
+
+impl SharedState for FleetStore {
+    fn view(&self, deployments: &[Arc<Deployment>], now: Timestamp) -> Vec<DeploymentView> {
+        if let [shard] = &*self.shards {
+            return view(shard, deployments, now);
+        }
+        deployments.iter().flat_map(|one| view(self.shard(&one.quota), std::slice::from_ref(one), now)).collect()
+    }
+
+    fn reserve<'a>(&'a self, ask: Reserve<'a>, now: Timestamp) -> Answer<'a, Admission> {
+        match &*self.shards {
+            [shard] => Box::pin(admit_by(shard, ask, now)),
+            _ => Box::pin(self.admit(ask, now)),
+        }
+    }
+
+    fn settle(&self, settlement: Settlement, now: Timestamp) {
+        let shard = self.shard(&settlement.deployment.quota);
+        let server_now = shard.time.for_caller(now);
+        if shard.books.release(&settlement, server_now) == Release::Again {
+            return;
+        }
+        shard.note_freed(&settlement.deployment);
+        shard.books.forget_if_done(&settlement.deployment);
+        announce::settled(&*self.observer, &settlement);
+        shard.send(Job::Settle(Box::new(settlement)));
+    }
+
+    fn first_token(&self, grant: &Grant, _: Timestamp) {
+        for shard in &self.shards {
+            shard.books.first_token(grant);
+        }
+    }
+
+    fn ticket(&self, key: &str) -> u64 {
+        self.tickets.next(key)
+    }
+
+    fn drain<'a>(&'a self, id: &'a DeploymentId, lasts: Option<Duration>, now: Timestamp) -> Answer<'a, ()> {
+        Box::pin(self.operate(id, Operation::Drain(lasts), now))
+    }
+
+    fn restore<'a>(&'a self, id: &'a DeploymentId, now: Timestamp) -> Answer<'a, ()> {
+        Box::pin(self.operate(id, Operation::Restore, now))
+    }
+
+    fn adopt(&self, table: &RoutingTable, now: Timestamp) {
+        for (at, shard) in self.shards.iter().enumerate() {
+            // The first call says what time it is, as long as the store has not.
+            let _server_now = shard.time.for_caller(now);
+            shard.adopt(table, |deployment| number(&deployment.quota, self.shards.len()) == at);
+        }
+    }
+
+    fn observe(&self, deployment: &Arc<Deployment>, feedback: Feedback, _: Timestamp) {
+        let shard = self.shard(&deployment.quota);
+        shard.send(Job::Observe { deployment: Arc::clone(deployment), feedback });
+    }
+
+    fn status(&self) -> Status {
+        let modes = self.shards.iter().map(|shard| shard.mode());
+        // The worst of the shards.
+        let mode = modes.max_by_key(|mode| Mode::ALL.iter().position(|known| known == mode)).unwrap_or(Mode::Local);
+        let replicas = self.shards.iter().map(|shard| shard.replicas()).max().unwrap_or(1);
+        Status { mode, replicas }
+    }
+
+    fn exposure(&self, deployments: &[Arc<Deployment>]) -> Vec<Exposure> {
+        deployments.iter().map(|deployment| self.shard(&deployment.quota).exposure(deployment)).collect()
+    }
+
+    fn refresh(&self) -> Answer<'_, ()> {
+        Box::pin(self.look())
+    }
+
+    fn close(&self) -> Answer<'_, ()> {
+        Box::pin(async {
+            for shard in &self.shards {
+                flush(shard).await;
+                let link = link_of(&shard.phase());
+                shard.enter(Phase::Left, "the replica has left");
+                if let Some((link, _)) = link {
+                    // One that cannot say so is taken for dead in a few seconds.
+                    let _ = tokio::time::timeout(REFRESH, link.leave(&shard.replica, false)).await.is_ok();
+                }
+            }
+        })
+    }
+}
+
+impl std::fmt::Debug for FleetParts<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FleetParts").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+/// Asks one shard; the best few candidates first.
+async fn admit_by(shard: &Arc<Shard>, ask: Reserve<'_>, now: Timestamp) -> Admission {
+    let server_now = shard.time.for_caller(now);
+    if !matches!(*shard.phase(), Phase::Shared(_)) {
+        return in_callers_time(shard.grant_alone(ask, server_now), server_now, now);
+    }
+    let (open, mut refusal) = shard.not_full(ask, server_now);
+    let mut rest = &open[..];
+    while !rest.is_empty() {
+        let (some, others) = rest.split_at(rest.len().min(FIRST_CANDIDATES));
+        rest = others;
+        let candidates = some.iter().map(|(_, candidate)| candidate.clone()).collect();
+        let (reply, answer) = oneshot::channel();
+        shard.send(Job::Ask { candidates, tokens: ask.tokens, reply });
+        match answer.await {
+            Ok(Some(Admission::Granted(grant))) => {
+                return Admission::Granted(Grant { candidate: some[grant.candidate].0, ..grant });
+            }
+            Ok(Some(Admission::Refused(refused))) => refusal = refusal.or(refused),
+            Ok(None) | Err(_) => {
+                return in_callers_time(shard.grant_alone(ask, server_now), server_now, now);
+            }
+        }
+    }
+    in_callers_time(Admission::Refused(refusal), server_now, now)
+}
+
+fn in_callers_time(admission: Admission, server_now: Timestamp, now: Timestamp) -> Admission {
+    match admission {
+        Admission::Refused(refusal) => {
+            let retry_at = refusal.retry_at.map(|at| to_caller(at, server_now, now));
+            Admission::Refused(Refusal { retry_at, ..refusal })
+        }
+        granted @ Admission::Granted(_) => granted,
+    }
+}
+
+fn view(shard: &Shard, deployments: &[Arc<Deployment>], now: Timestamp) -> Vec<DeploymentView> {
+    let server_now = shard.time.for_caller(now);
+    let mut views = shard.books.view(deployments, server_now);
+    shard.add_others(deployments, &mut views, server_now);
+    for view in &mut views {
+        view.health = match view.health {
+            Health::Cooling { until, cause } => Health::Cooling { until: to_caller(until, server_now, now), cause },
+            Health::Drained { until } => Health::Drained { until: until.map(|at| to_caller(at, server_now, now)) },
+            health @ (Health::Ready | Health::HalfOpen { .. }) => health,
+        };
+    }
+    views
+}
+
+async fn flush(shard: &Shard) {
+    let (done, flushed) = oneshot::channel();
+    shard.send(Job::Flush(done));
+    // A clerk that is gone has nothing to tell.
+    let _ = flushed.await.is_ok();
+}
+
+/// Which shard a window belongs to.
+fn number(quota: &QuotaName, shards: usize) -> usize {
+    if shards <= 1 {
+        return 0;
+    }
+    let digits = u64::from_str_radix(&mark(quota.as_str()), 16).unwrap_or_default();
+    usize::try_from(digits % shards as u64).unwrap_or_default()
+}

@@ -1,0 +1,98 @@
+//! The way to a shared store.
+
+use std::fmt;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use weighbridge_domain::name::{DeploymentId, QuotaName};
+use weighbridge_domain::time::Timestamp;
+
+use super::protocol::{
+    Beat, Epoch, Join, Joined, Operated, Operation, Pulse, Replay, ReplicaId, Report, Snapshot, Turn, TurnReply,
+};
+use crate::Answer;
+
+/// A connection to the shared store, ready to be used. Every call is carried out atomically, ends in bounded
+/// time, and may have been carried out when it fails.
+pub trait Link: Send + Sync + fmt::Debug {
+    /// Tells what has ended and asks for admission. At most one is under way at a time.
+    fn turn<'a>(&'a self, replica: &'a ReplicaId, turn: &'a Turn) -> Answer<'a, Result<TurnReply, LinkError>>;
+
+    /// Joins the epoch, or begins a new one.
+    fn join<'a>(&'a self, replica: &'a ReplicaId, join: &'a Join) -> Answer<'a, Result<Joined, LinkError>>;
+
+    /// Tells again what the store may have lost; reports come back in the same order. `None` when the epoch is
+    /// another one.
+    fn replay<'a>(
+        &'a self,
+        replica: &'a ReplicaId,
+        replay: &'a Replay,
+    ) -> Answer<'a, Result<Option<Snapshot>, LinkError>>;
+
+    /// Says that all has been told; until when the epoch is recovering all the same. The outer `None`: it is
+    /// another epoch.
+    fn told<'a>(
+        &'a self,
+        replica: &'a ReplicaId,
+        epoch: &'a Epoch,
+    ) -> Answer<'a, Result<Option<Option<Timestamp>>, LinkError>>;
+
+    /// Gives a sign of life.
+    fn beat<'a>(&'a self, replica: &'a ReplicaId, beat: &'a Beat) -> Answer<'a, Result<Pulse, LinkError>>;
+
+    /// Takes a dead replica's requests in flight off `windows`; says how many there were.
+    fn reap<'a>(&'a self, dead: &'a ReplicaId, windows: &'a [QuotaName]) -> Answer<'a, Result<u64, LinkError>>;
+
+    /// Strikes a replica off: it left by itself, or it vanished.
+    fn leave<'a>(&'a self, replica: &'a ReplicaId, vanished: bool) -> Answer<'a, Result<(), LinkError>>;
+
+    /// What windows and deployments look like.
+    fn snapshot<'a>(
+        &'a self,
+        windows: &'a [QuotaName],
+        members: &'a [DeploymentId],
+    ) -> Answer<'a, Result<Snapshot, LinkError>>;
+
+    /// Carries out an operator's word.
+    fn operate<'a>(&'a self, id: &'a DeploymentId, operation: Operation) -> Answer<'a, Result<Operated, LinkError>>;
+}
+
+/// Makes connections.
+pub trait Connector: Send + Sync + fmt::Debug {
+    /// Makes one that is checked and ready, with news from the store as they come.
+    fn connect(&self) -> Answer<'_, Result<Connected, LinkError>>;
+}
+
+/// A connection, and the news that come with it.
+#[derive(Debug)]
+pub struct Connected {
+    /// The connection.
+    pub link: Arc<dyn Link>,
+    /// News; the channel ends when they can no longer be heard.
+    pub news: mpsc::Receiver<News>,
+    /// What an operator should know about the server, as whole sentences.
+    pub warnings: Vec<String>,
+}
+
+/// Something that another replica did.
+#[derive(Debug, Clone, PartialEq)]
+pub enum News {
+    /// The standing of a deployment changed; it is named by [`mark`](crate::redis::mark) of its id.
+    Standing(String, Report),
+    /// The epoch changed.
+    Epoch,
+}
+
+/// Why a call came to nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LinkError {
+    /// No answer in time.
+    #[error("no answer within {ms} ms")]
+    TimedOut {
+        /// How long was waited, in ms.
+        ms: u64,
+    },
+    /// The connection is gone, or the server cannot do what it should.
+    #[error("{0}")]
+    Broken(String),
+}

@@ -1,0 +1,255 @@
+//! Calls as the scripts read them; what each string holds stands in the Lua file that unpacks it.
+
+use std::time::Duration;
+
+use redis::{Cmd, cmd};
+use weighbridge_domain::limits::{Limits, Tokens};
+use weighbridge_domain::policy::CooldownVerdict;
+use weighbridge_domain::time::millis;
+
+use super::keys::Keys;
+use super::scripts::Source;
+use crate::books::is_slow;
+use crate::fleet::protocol::{Ended, EndedHow, Replay, ReplicaId, Report, Stake, Turn};
+use crate::health::Rest;
+use crate::{Feedback, Left, Regard};
+
+/// A call of `script` with `keys`; arguments follow.
+pub(crate) fn call(script: &Source, keys: &[&[u8]]) -> Cmd {
+    let mut call = cmd("EVALSHA");
+    call.arg(&script.sha).arg(keys.len());
+    for key in keys {
+        call.arg(*key);
+    }
+    call
+}
+
+/// A turn.
+pub(crate) fn turn(script: &Source, keys: &Keys, replica: &ReplicaId, turn: &Turn) -> Cmd {
+    let counters = counters(keys, turn);
+    let windows: Vec<_> = turn.windows.iter().map(|(quota, _)| keys.window(quota)).collect();
+    let conditions: Vec<_> = turn.members.iter().map(|member| keys.condition(&member.id)).collect();
+    let epoch = keys.epoch();
+    let mut names: Vec<&[u8]> = vec![epoch.as_bytes()];
+    for window in &windows {
+        names.extend([window.window.as_bytes(), window.contributions.as_bytes()]);
+    }
+    names.extend(conditions.iter().map(|key| key.as_bytes()));
+    names.extend(counters.iter().map(|key| key.as_bytes()));
+    let mut call = call(script, &names);
+    call.arg(&turn.epoch.0).arg(&replica.0);
+    call.arg(turn.deadline.map_or(0, |deadline| deadline.as_millis())).arg(keys.channel());
+    let counts = [windows.len(), conditions.len(), counters.len(), turn.settlements.len(), turn.observations.len()];
+    call.arg(Bytes::new().shorts(counts).0);
+    for (_, stake) in &turn.windows {
+        call.arg(self::stake(stake).0);
+    }
+    for member in &turn.members {
+        let packed = match &member.counted {
+            Some((deployment, window)) => limits(window + 1, &deployment.limits),
+            None => limits(0, &Limits::default()),
+        };
+        call.arg(packed.0);
+    }
+    for ended in &turn.settlements {
+        let counter = ended.result.counter().map_or(0, |class| {
+            let key = keys.counter(&turn.members[usize::from(ended.member)].id, class);
+            counters.iter().position(|known| *known == key).map_or(0, |at| at + 1)
+        });
+        call.arg(settlement(ended).0).arg(outcome(ended, counter).0);
+    }
+    for (member, feedback) in &turn.observations {
+        call.arg(observation(*member, feedback).0);
+    }
+    for ask in &turn.asks {
+        let mut packed = Bytes::new().tokens(ask.tokens);
+        for (member, regard) in &ask.candidates {
+            packed = packed.short(usize::from(member + 1)).byte(u8::from(*regard == Regard::Heed));
+        }
+        call.arg(packed.0);
+    }
+    call
+}
+
+/// A replay.
+pub(crate) fn replay(script: &Source, keys: &Keys, replica: &ReplicaId, replay: &Replay) -> Cmd {
+    let windows: Vec<_> = replay.windows.iter().map(|(quota, _)| keys.window(quota)).collect();
+    let conditions: Vec<_> = replay.members.iter().map(|(id, _)| keys.condition(id)).collect();
+    let epoch = keys.epoch();
+    let mut names: Vec<&[u8]> = vec![epoch.as_bytes()];
+    for window in &windows {
+        names.extend([window.window.as_bytes(), window.contributions.as_bytes()]);
+    }
+    names.extend(conditions.iter().map(|key| key.as_bytes()));
+    let mut call = call(script, &names);
+    call.arg(&replay.epoch.0).arg(&replica.0).arg(Bytes::new().short(windows.len()).0);
+    for (_, stake) in &replay.windows {
+        call.arg(self::stake(stake).0);
+    }
+    for (_, report) in &replay.members {
+        call.arg(self::report(report).0);
+    }
+    call
+}
+
+/// The keys of the counters that a turn touches, each once.
+fn counters(keys: &Keys, turn: &Turn) -> Vec<String> {
+    let mut names = Vec::new();
+    for ended in &turn.settlements {
+        if let Some(class) = ended.result.counter() {
+            let name = keys.counter(&turn.members[usize::from(ended.member)].id, class);
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+    }
+    names
+}
+
+fn stake(stake: &Stake) -> Bytes {
+    let Stake { granted, acknowledged, recent, in_flight } = stake;
+    Bytes::new()
+        .counts([granted.requests, granted.input, granted.output, *acknowledged])
+        .counts([recent.requests.into(), recent.input, recent.output])
+        .int(*in_flight)
+}
+
+fn limits(window: u16, limits: &Limits) -> Bytes {
+    let limit = |limit: Option<u32>| limit.map_or(f64::INFINITY, f64::from);
+    let burst = limits.smoothing.map_or(-1.0, |smoothing| ms(smoothing.burst));
+    Bytes::new()
+        .short(window.into())
+        .doubles([limits.rpm, limits.tpm, limits.itpm, limits.otpm, limits.max_parallel_requests].map(limit))
+        .double(burst)
+}
+
+fn settlement(ended: &Ended) -> Bytes {
+    Bytes::new()
+        .short(usize::from(ended.member) + 1)
+        .counts([ended.second])
+        .tokens(ended.more)
+        .tokens(ended.less)
+}
+
+fn outcome(ended: &Ended, counter: usize) -> Bytes {
+    let (what, cause, lasts, allowed) = match ended.result {
+        EndedHow::Neutral => (0, 0, Duration::ZERO, 0),
+        EndedHow::Answered(_) => (1, 0, Duration::ZERO, 0),
+        EndedHow::Failed { kind, verdict } => match verdict {
+            CooldownVerdict::Never => (2, kind as u8, Duration::ZERO, 0),
+            CooldownVerdict::AtOnce(lasts) => (3, kind as u8, lasts, 0),
+            CooldownVerdict::ByShare(lasts) => (4, kind as u8, lasts, 0),
+            CooldownVerdict::Allowed { allowed, lasts, .. } => (5, kind as u8, lasts, allowed),
+        },
+    };
+    let (speed, sample) = match ended.result {
+        EndedHow::Failed { kind, .. } if is_slow(kind) => (1, [0.0; 3]),
+        EndedHow::Answered(Some(latency)) => (2, [latency.first_token_ms, latency.per_token_ms, latency.tokens]),
+        EndedHow::Neutral | EndedHow::Answered(None) | EndedHow::Failed { .. } => (0, [0.0; 3]),
+    };
+    let packed = Bytes::new()
+        .byte(what)
+        .byte(u8::from(ended.is_probe))
+        .byte(cause)
+        .byte(speed)
+        .double(ms(lasts))
+        .int(allowed)
+        .short(counter)
+        .doubles(sample);
+    ended.peers.iter().fold(packed, |packed, peer| packed.short(usize::from(*peer) + 1))
+}
+
+fn observation(member: u16, feedback: &Feedback) -> Bytes {
+    let of = |left: Option<Left>| match left {
+        None => [-1.0, 0.0],
+        Some(left) => [float(left.amount), left.resets_in.as_secs_f64().ceil()],
+    };
+    Bytes::new().short(usize::from(member) + 1).doubles(of(feedback.requests)).doubles(of(feedback.tokens))
+}
+
+fn report(report: &Report) -> Bytes {
+    let rest = report.standing.rest;
+    let at = |rest: Option<Rest>, get: fn(Rest) -> f64| rest.map_or(0.0, get);
+    let drained = match report.standing.drained {
+        None => 0.0,
+        Some(drain) => drain.until.map_or(-1.0, |until| float(until.as_millis())),
+    };
+    let packed = Bytes::new()
+        .double(at(rest, |rest| float(rest.until.as_millis())))
+        .double(at(rest, |rest| ms(rest.lasted)))
+        .double(at(rest, |rest| rest.probe_until.map_or(0.0, |until| float(until.as_millis()))))
+        .double(drained)
+        .int(rest.map_or(0, |rest| rest.cause as u32))
+        .int(rest.map_or(0, |rest| rest.failed_probes))
+        .int(report.generation)
+        .int(report.era);
+    match report.pace {
+        None => packed.doubles([0.0, 0.0, 0.0, -1.0]),
+        Some(pace) => {
+            let latency = pace.average();
+            packed.doubles([
+                latency.first_token_ms,
+                latency.per_token_ms,
+                latency.tokens,
+                float(pace.updated().as_millis()),
+            ])
+        }
+    }
+}
+
+/// How many tokens and requests a window may hold in [`Limits`] is an `f64` in Lua: exact below 2^53.
+#[expect(clippy::cast_precision_loss, reason = "counts and ms are far below 2^53")]
+const fn float(count: u64) -> f64 {
+    count as f64
+}
+
+fn ms(span: Duration) -> f64 {
+    float(millis(span))
+}
+
+/// Numbers packed in little-endian order, as Lua's `struct` reads them.
+#[derive(Debug, Default)]
+struct Bytes(Vec<u8>);
+
+impl Bytes {
+    fn new() -> Self {
+        Self::default()
+    }
+
+    fn byte(mut self, byte: u8) -> Self {
+        self.0.push(byte);
+        self
+    }
+
+    /// A place or a count: at most 65,535, which [`Turn`]s keep to.
+    fn short(mut self, count: usize) -> Self {
+        self.0.extend_from_slice(&u16::try_from(count).unwrap_or(u16::MAX).to_le_bytes());
+        self
+    }
+
+    fn shorts<const N: usize>(self, counts: [usize; N]) -> Self {
+        counts.into_iter().fold(self, Self::short)
+    }
+
+    fn int(mut self, count: u32) -> Self {
+        self.0.extend_from_slice(&count.to_le_bytes());
+        self
+    }
+
+    fn double(mut self, number: f64) -> Self {
+        self.0.extend_from_slice(&number.to_le_bytes());
+        self
+    }
+
+    fn doubles<const N: usize>(self, numbers: [f64; N]) -> Self {
+        numbers.into_iter().fold(self, Self::double)
+    }
+
+    fn counts<const N: usize>(self, counts: [u64; N]) -> Self {
+        self.doubles(counts.map(float))
+    }
+
+    fn tokens(self, tokens: Tokens) -> Self {
+        self.int(tokens.input).int(tokens.output)
+    }
+}

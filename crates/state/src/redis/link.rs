@@ -1,0 +1,160 @@
+//! Calls over a connection to Redis.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::{Cmd, Value};
+use weighbridge_domain::name::{DeploymentId, QuotaName};
+use weighbridge_domain::time::{Timestamp, millis};
+
+use super::keys::Keys;
+use super::lane::Caller;
+use super::{decode, encode};
+use crate::Answer;
+use crate::fleet::link::{Link, LinkError};
+use crate::fleet::protocol::{
+    Beat, Epoch, Join, Joined, Operated, Operation, Pulse, Replay, ReplicaId, Snapshot, Turn, TurnReply,
+};
+
+/// How long a call off the request's path may take.
+const UPKEEP: Duration = Duration::from_millis(250);
+
+/// A connection to Redis.
+#[derive(Debug)]
+pub(crate) struct RedisLink {
+    /// For turns alone, so that nothing makes a request wait.
+    pub(crate) turns: Caller,
+    /// For heartbeats and snapshots.
+    pub(crate) upkeep: Caller,
+    /// For what operators want.
+    pub(crate) admin: Caller,
+    pub(crate) keys: Arc<Keys>,
+    /// How long a turn may take.
+    pub(crate) call_timeout: Duration,
+    /// Whether data may move to another server behind this connection.
+    pub(crate) may_move: bool,
+}
+
+impl RedisLink {
+    fn scripts(&self) -> &super::scripts::Scripts {
+        &self.turns.scripts
+    }
+
+    /// Removes the keys of a trial.
+    pub(crate) async fn forget(&self) -> Result<(), LinkError> {
+        let mut unlink = redis::cmd("DEL");
+        let window = self.keys.window(&"trial".into());
+        unlink.arg(&[self.keys.epoch(), self.keys.beats(), self.keys.told(), self.keys.vanished()]);
+        unlink.arg(&window.window).arg(&window.contributions).arg(&*self.keys.condition(&"trial".into()));
+        self.upkeep.call(&unlink, UPKEEP).await.map(|_| ())
+    }
+
+    async fn upkeep<T, E: std::fmt::Display>(
+        &self,
+        call: Cmd,
+        decode: impl FnOnce(&Value) -> Result<T, E>,
+    ) -> Result<T, LinkError> {
+        read(&self.upkeep.call(&call, UPKEEP).await?, decode)
+    }
+}
+
+fn read<T, E: std::fmt::Display>(
+    value: &Value,
+    decode: impl FnOnce(&Value) -> Result<T, E>,
+) -> Result<T, LinkError> {
+    decode(value).map_err(|error| LinkError::Broken(error.to_string()))
+}
+
+fn flag(flag: bool) -> &'static str {
+    if flag { "1" } else { "0" }
+}
+
+impl Link for RedisLink {
+    fn turn<'a>(&'a self, replica: &'a ReplicaId, turn: &'a Turn) -> Answer<'a, Result<TurnReply, LinkError>> {
+        let call = encode::turn(&self.scripts().turn, &self.keys, replica, turn);
+        Box::pin(async move {
+            let value = self.turns.call(&call, self.call_timeout).await?;
+            read(&value, |value| decode::turn(value, turn.windows.len(), turn.members.len()))
+        })
+    }
+
+    fn join<'a>(&'a self, replica: &'a ReplicaId, join: &'a Join) -> Answer<'a, Result<Joined, LinkError>> {
+        let (epoch, beats, told) = (self.keys.epoch(), self.keys.beats(), self.keys.told());
+        let mut call = encode::call(&self.scripts().join, &[epoch.as_bytes(), beats.as_bytes(), told.as_bytes()]);
+        call.arg(&replica.0).arg(&join.candidate).arg(flag(join.saw_loss)).arg(flag(join.was_away));
+        call.arg(millis(join.recovery)).arg(self.keys.channel());
+        Box::pin(self.upkeep(call, decode::joined))
+    }
+
+    fn replay<'a>(
+        &'a self,
+        replica: &'a ReplicaId,
+        replay: &'a Replay,
+    ) -> Answer<'a, Result<Option<Snapshot>, LinkError>> {
+        let call = encode::replay(&self.scripts().replay, &self.keys, replica, replay);
+        Box::pin(self.upkeep(call, decode::replay))
+    }
+
+    fn told<'a>(
+        &'a self,
+        replica: &'a ReplicaId,
+        epoch: &'a Epoch,
+    ) -> Answer<'a, Result<Option<Option<Timestamp>>, LinkError>> {
+        let (key, beats, told) = (self.keys.epoch(), self.keys.beats(), self.keys.told());
+        let mut call = encode::call(&self.scripts().joined, &[key.as_bytes(), beats.as_bytes(), told.as_bytes()]);
+        call.arg(&replica.0).arg(&epoch.0).arg(self.keys.channel());
+        Box::pin(self.upkeep(call, decode::told))
+    }
+
+    fn beat<'a>(&'a self, replica: &'a ReplicaId, beat: &'a Beat) -> Answer<'a, Result<Pulse, LinkError>> {
+        let keys = [self.keys.epoch(), self.keys.beats(), self.keys.told(), self.keys.vanished()];
+        let mut call = encode::call(&self.scripts().beat, &keys.each_ref().map(|key| key.as_bytes()));
+        call.arg(&replica.0).arg(&beat.epoch.0).arg(millis(beat.dead_after)).arg(millis(beat.vanished_for));
+        call.arg(flag(self.may_move)).arg(flag(beat.wants_names));
+        Box::pin(self.upkeep(call, decode::beat))
+    }
+
+    fn reap<'a>(&'a self, dead: &'a ReplicaId, windows: &'a [QuotaName]) -> Answer<'a, Result<u64, LinkError>> {
+        let keys: Vec<_> = windows.iter().map(|quota| self.keys.window(quota)).collect();
+        let names: Vec<&[u8]> =
+            keys.iter().flat_map(|keys| [keys.window.as_bytes(), keys.contributions.as_bytes()]).collect();
+        let mut call = encode::call(&self.scripts().reap, &names);
+        call.arg(&dead.0);
+        Box::pin(self.upkeep(call, decode::count))
+    }
+
+    fn leave<'a>(&'a self, replica: &'a ReplicaId, vanished: bool) -> Answer<'a, Result<(), LinkError>> {
+        let keys = [self.keys.beats(), self.keys.told(), self.keys.vanished()];
+        let mut call = encode::call(&self.scripts().leave, &keys.each_ref().map(|key| key.as_bytes()));
+        call.arg(&replica.0).arg(flag(vanished));
+        Box::pin(self.upkeep(call, |value| decode::count(value).map(|_| ())))
+    }
+
+    fn snapshot<'a>(
+        &'a self,
+        windows: &'a [QuotaName],
+        members: &'a [DeploymentId],
+    ) -> Answer<'a, Result<Snapshot, LinkError>> {
+        let window_keys: Vec<_> = windows.iter().map(|quota| self.keys.window(quota)).collect();
+        let conditions: Vec<_> = members.iter().map(|id| self.keys.condition(id)).collect();
+        let names: Vec<&[u8]> = window_keys
+            .iter()
+            .map(|keys| keys.window.as_bytes())
+            .chain(conditions.iter().map(|key| key.as_bytes()))
+            .collect();
+        let mut call = encode::call(&self.scripts().snapshot, &names);
+        call.arg(windows.len());
+        Box::pin(async move { read(&self.admin.call(&call, UPKEEP).await?, decode::snapshot) })
+    }
+
+    fn operate<'a>(&'a self, id: &'a DeploymentId, operation: Operation) -> Answer<'a, Result<Operated, LinkError>> {
+        let mut call = encode::call(&self.scripts().operate, &[self.keys.condition(id).as_bytes()]);
+        match operation {
+            Operation::Drain(Some(lasts)) => call.arg(millis(lasts).max(1)),
+            Operation::Drain(None) => call.arg("-1"),
+            Operation::Restore => call.arg("0"),
+        };
+        call.arg(self.keys.channel());
+        Box::pin(async move { read(&self.admin.call(&call, UPKEEP).await?, decode::operated) })
+    }
+}

@@ -1,0 +1,39 @@
+-- A sign of life, and what the replica should know.
+--
+-- KEYS  1 epoch  2 heartbeats  3 who has told  4 who vanished
+-- ARGV  1 replica  2 epoch  3 after which silence a replica is dead, in ms  4 how long a vanished one is remembered,
+--       in ms  5 1 to see whether the data has moved to another server  6 1 to hear everybody's name
+-- Reply OK, or EPOCH when the replica should join again; now in ms; until when the epoch is recovering (0: it is not);
+--       replicas that are heard of; replicas that vanished without a word; how many of those are dead; the names of the
+--       dead; the names of all.
+local AWAY_MS, SILENT_MS = 1500, 1000
+local now = clock()
+local latest = redis.call('ZREVRANGE', KEYS[2], 0, 0, 'WITHSCORES')
+if latest[2] and now - latest[2] > AWAY_MS then
+  -- Nobody was heard of: the server was away, not they.
+  for _, replica in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do redis.call('ZADD', KEYS[2], now, replica) end
+end
+local is_known = redis.call('ZSCORE', KEYS[2], ARGV[1])
+redis.call('ZADD', KEYS[2], now, ARGV[1])
+local id, recovering = epoch_read(KEYS[1])
+if recovering > 0 and recovering <= now then
+  redis.call('SET', KEYS[1], id)
+  recovering = 0
+end
+local is_other = id ~= ARGV[2] or not is_known
+if ARGV[5] == '1' and not is_other then
+  local run = run_id()
+  is_other = run ~= '' and run ~= string.match(id, '[^.]*$')
+end
+redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', '(' .. string.format('%.0f', now - ARGV[4]))
+redis.call('ZREM', KEYS[4], ARGV[1])
+local heard = redis.call('ZCOUNT', KEYS[2], string.format('%.0f', now - SILENT_MS), '+inf')
+local vanished = redis.call('ZCARD', KEYS[2]) - heard + redis.call('ZCARD', KEYS[4])
+local reply = { is_other and 'EPOCH' or 'OK', now, recovering, heard, vanished }
+local dead = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', '(' .. string.format('%.0f', now - ARGV[3]))
+reply[#reply + 1] = #dead
+for _, replica in ipairs(dead) do reply[#reply + 1] = replica end
+if ARGV[6] == '1' then
+  for _, replica in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do reply[#reply + 1] = replica end
+end
+return reply

@@ -1,0 +1,37 @@
+-- A replica tells again what it granted in the last minute and where deployments stand, because the server may have
+-- forgotten it. What the server knows already is not counted twice.
+--
+-- KEYS  1 epoch, then for each window its string and its contributions, for each deployment its condition.
+-- ARGV  1 epoch  2 replica  3 I2 windows, then a stake for each window and a standing for each deployment.
+-- Reply OK, now in ms, the contribution of each window and the standing of each deployment, as one string each; or
+--       EPOCH, now.
+local now = clock()
+local id = epoch_read(KEYS[1])
+if id ~= ARGV[1] then return { 'EPOCH', now } end
+local replica, windows = ARGV[2], (unpack('<I2', ARGV[3]))
+local window_replies, standings = {}, {}
+for number = 1, windows do
+  local key, contributions = KEYS[2 * number], KEYS[2 * number + 1]
+  local w = window_read(redis.call('GET', key), now)
+  join(w, contributions, replica, ARGV[3 + number], true)
+  window_store(key, contributions, replica, w)
+  window_replies[number] = contribution_reply(w)
+end
+for number = 1, #ARGV - 3 - windows do
+  local key = KEYS[1 + 2 * windows + number]
+  local c, told = condition_read(redis.call('GET', key)), condition_read(ARGV[3 + windows + number] .. NO_OUTCOMES)
+  -- The later word counts; of two that are as late, whatever keeps it out longer.
+  if told.generation > c.generation then
+    told.outcomes, told.era = c.outcomes, max(told.era, c.era)
+    if told.updated < c.updated then
+      told.first, told.each, told.tokens, told.updated = c.first, c.each, c.tokens, c.updated
+    end
+    condition_store(key, told, now)
+    c = told
+  elseif told.generation == c.generation and told.rests > c.rests then
+    c.rests, c.lasted, c.cause, c.failed_probes = told.rests, told.lasted, told.cause, told.failed_probes
+    condition_store(key, c, now)
+  end
+  standings[number] = standing(c)
+end
+return { 'OK', now, table.concat(window_replies), table.concat(standings) }

@@ -1,0 +1,57 @@
+-- Counts an outcome, and rests its deployment by what that means for it.
+--
+-- An outcome is packed: B what (0 says nothing, 1 answered, 2 failed without consequence, 3 rests at once, 4 rests when
+-- half of the last minute failed, 5 rests when more failed than allowed)  B 1 for a probe  B cause  B 1 when the
+-- failure says that the deployment is slow, 2 when a sample of its speed follows  d lasts in ms  I4 allowed failures
+-- I2 place of their counter among the counters  d latency to the first token  d per token  d tokens
+-- and for each peer of its group I2 its place among the deployments.
+local OUTCOME, OUTCOME_HEAD = '<BBBBdI4I2ddd', 42
+
+-- Whether more than `allowed` failures came within `lasts` ms. The counter: I4 era, d each time.
+local function above_allowed(counter, c, allowed, lasts, now)
+  local times = counter.packed or ''
+  if #times < 4 or unpack('<I4', times) ~= c.era then times = pack('<I4', c.era) end
+  times = sub(times, 5) .. pack('<d', now)
+  while #times > (allowed + 1) * 8 or now - unpack('<d', times) >= lasts do times = sub(times, 9) end
+  counter.packed, counter.dirty, counter.lasts = pack('<I4', c.era) .. times, true, max(counter.lasts or 0, lasts)
+  return #times > allowed * 8
+end
+
+local function quiet(c, probe, now)
+  if probe and c.rests > 0 and c.probe > 0 then
+    c.probe = 0
+    changed(c, now)
+  end
+end
+
+-- What changed: 0 nothing, 1 it is back, 2 it rests.
+local function report(outcome, c, load, counter, now)
+  local what, is_probe, cause, speed, lasts, allowed, _, first, each, tokens = unpack(OUTCOME, outcome)
+  local probe = is_probe == 1
+  if speed == 1 then pace_penalty(c, now) end
+  if speed == 2 then pace_blend(c, first, each, tokens, now) end
+  if what == 0 or what == 2 then
+    quiet(c, probe, now)
+    return 0
+  end
+  if what == 1 then
+    if probe and c.rests > 0 and now >= c.rests then
+      c.rests, c.lasted, c.probe, c.cause, c.failed_probes = 0, 0, 0, 0, 0
+      c.outcomes, c.era = NO_OUTCOMES, c.era + 1
+      changed(c, now)
+      return 1
+    end
+    outcome_add(c, now, 1, 0)
+    return 0
+  end
+  outcome_add(c, now, 0, 1)
+  local rests = probe or what == 3
+  if not rests and what == 4 and half_failed(c, now) then
+    -- The last healthy one of its group does not rest on a share of failures.
+    for at = OUTCOME_HEAD + 1, #outcome, 2 do
+      if health(load((unpack('<I2', outcome, at))).condition, now) == 'ready' then rests = true end
+    end
+  end
+  if not rests and what == 5 then rests = above_allowed(counter, c, allowed, lasts, now) end
+  return rests and trip(c, lasts, cause, probe, now) and 2 or 0
+end

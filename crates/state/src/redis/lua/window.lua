@@ -1,0 +1,94 @@
+-- A window of usage, packed in one string: see ring.rs and smoother.rs for what it means.
+--
+--   I4 second the ring was rolled to   I4 requests   d input   d output   i4 in flight
+--   d theoretical arrival of requests  d of tokens, both in ms
+--   64 buckets of a second each: I4 requests   I4 input   I4 output
+--
+-- A bucket's place is its second modulo 64; the latest 61 count.
+local pack, unpack, unpack_list = struct.pack, struct.unpack, unpack or table.unpack
+local sub, floor, ceil, max, min = string.sub, math.floor, math.ceil, math.max, math.min
+local LIVE, SLOTS, MOST = 61, 64, 4294967295
+local HEAD, HEAD_BYTES = '<I4I4ddi4dd', 44
+local BUCKET, BUCKET_BYTES = '<I4I4I4', 12
+local EMPTY = string.rep('\0', HEAD_BYTES + SLOTS * BUCKET_BYTES)
+-- How long a window is kept that nobody touches, in ms: with requests in flight, longer than any lasts.
+local KEPT, KEPT_IN_FLIGHT = 180000, 86400000
+
+-- The bucket of `second`, to be changed.
+local function bucket(w, second)
+  local slot = second % SLOTS
+  local found = w.changed[slot]
+  if not found then
+    local requests, input, output = unpack(BUCKET, w.packed, HEAD_BYTES + slot * BUCKET_BYTES + 1)
+    found = { requests, input, output }
+    w.changed[slot] = found
+  end
+  return found
+end
+
+local function bucket_values(w, second)
+  local slot = second % SLOTS
+  local found = w.changed[slot]
+  if found then return found[1], found[2], found[3] end
+  local requests, input, output = unpack(BUCKET, w.packed, HEAD_BYTES + slot * BUCKET_BYTES + 1)
+  return requests, input, output
+end
+
+-- Forgets what has left the window. A clock that goes back forgets nothing.
+local function roll(w, second)
+  if second <= w.second then return end
+  if second - w.second >= LIVE then
+    w.packed, w.changed = EMPTY, {}
+    w.requests, w.input, w.output = 0, 0, 0
+  else
+    for now = w.second + 1, second do
+      local requests, input, output = bucket_values(w, now - LIVE)
+      if requests > 0 or input > 0 or output > 0 then
+        w.requests, w.input, w.output = w.requests - requests, w.input - input, w.output - output
+        w.changed[(now - LIVE) % SLOTS] = { 0, 0, 0 }
+      end
+    end
+  end
+  w.second = second
+end
+
+local function window_read(packed, now)
+  local w = { changed = {}, packed = packed or EMPTY, is_new = not packed }
+  w.second, w.requests, w.input, w.output, w.in_flight, w.requests_ms, w.tokens_ms = unpack(HEAD, w.packed)
+  roll(w, floor(now / 1000))
+  return w
+end
+
+-- Adds to a bucket and to the sums. `requests` and tokens may be negative; no bucket goes below 0.
+local function add(w, second, requests, input, output)
+  local b = bucket(w, second)
+  requests = max(-b[1], min(requests, MOST - b[1]))
+  input = max(-b[2], min(input, MOST - b[2]))
+  output = max(-b[3], min(output, MOST - b[3]))
+  b[1], b[2], b[3] = b[1] + requests, b[2] + input, b[3] + output
+  w.requests, w.input, w.output = w.requests + requests, w.input + input, w.output + output
+  w.dirty = true
+end
+
+-- The string to store, and how long it is kept.
+local function window_write(w)
+  if w.in_flight < 0 then w.in_flight = 0 end
+  local head = pack(HEAD, w.second, w.requests, w.input, w.output, w.in_flight, w.requests_ms, w.tokens_ms)
+  local slots = {}
+  for slot in pairs(w.changed) do slots[#slots + 1] = slot end
+  table.sort(slots)
+  local parts, at = { head }, HEAD_BYTES
+  for _, slot in ipairs(slots) do
+    local place, b = HEAD_BYTES + slot * BUCKET_BYTES, w.changed[slot]
+    parts[#parts + 1] = sub(w.packed, at + 1, place)
+    parts[#parts + 1] = pack(BUCKET, b[1], b[2], b[3])
+    at = place + BUCKET_BYTES
+  end
+  parts[#parts + 1] = sub(w.packed, at + 1)
+  return table.concat(parts), w.in_flight > 0 and KEPT_IN_FLIGHT or KEPT
+end
+
+-- What a replica reads of a window: I4 second  I4 requests  d input  d output  i4 in flight.
+local function window_reply(w)
+  return pack('<I4I4ddi4', w.second, w.requests, w.input, w.output, w.in_flight)
+end

@@ -1,0 +1,7 @@
+//! Every store, asked from outside: what it promises, and whether all of them decide alike.
+
+#![expect(clippy::expect_used, clippy::panic, reason = "helpers of tests")]
+
+mod alike;
+mod contract;
+mod support;

@@ -1,0 +1,96 @@
+//! A Redis server of one's own, and a store before it whose time is told.
+
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use tokio::runtime::Runtime;
+use weighbridge_domain::event::Silent;
+use weighbridge_domain::store::{RedisSettings, ServerAddress};
+use weighbridge_domain::time::Timestamp;
+use weighbridge_state::fleet::{FleetParts, FleetStore};
+use weighbridge_state::redis::RedisConnector;
+use weighbridge_state::{Mode, SharedState};
+
+/// A server that is killed when this is dropped.
+pub(crate) struct Server {
+    child: Child,
+    pub(crate) port: u16,
+    _dir: tempfile::TempDir,
+}
+
+impl Server {
+    /// An empty server somewhere on loopback.
+    pub(crate) fn start() -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        let free = TcpListener::bind("127.0.0.1:0").expect("loopback");
+        let port = free.local_addr().expect("an address").port();
+        drop(free);
+        let child = Command::new("redis-server")
+            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
+            .arg("--dir")
+            .arg(dir.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("redis-server is installed; `cargo xtask setup` sees to it");
+        Self { child, port, _dir: dir }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill().is_ok();
+        let _ = self.child.wait().is_ok();
+    }
+}
+
+/// A store before a server.
+pub(crate) struct Shared {
+    pub(crate) runtime: Runtime,
+    pub(crate) store: Arc<FleetStore>,
+    _server: Option<Server>,
+}
+
+impl Shared {
+    /// A store before a server of its own, to which it is `now`.
+    pub(crate) fn start(now: Timestamp) -> Self {
+        let server = Server::start();
+        let shared = Self::before(&server, "contract", now);
+        Self { _server: Some(server), ..shared }
+    }
+
+    /// A store before `server`, to which it is `now`.
+    pub(crate) fn before(server: &Server, namespace: &str, now: Timestamp) -> Self {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+        let store = runtime.block_on(connect(server.port, namespace, now));
+        Self { runtime, store, _server: None }
+    }
+}
+
+async fn connect(port: u16, namespace: &str, now: Timestamp) -> Arc<FleetStore> {
+    let mut settings = RedisSettings::single(ServerAddress { host: "127.0.0.1".to_owned(), port });
+    settings.namespace = namespace.to_owned();
+    // A machine that does other things as well must not look like a store that is gone.
+    settings.call_timeout = Duration::from_secs(5);
+    let told = Arc::new(AtomicU64::new(now.as_millis()));
+    let connector = Arc::new(RedisConnector::with_told_clock(settings.clone(), Arc::clone(&told)));
+    let store = Arc::new(FleetStore::start(FleetParts {
+        settings: &settings,
+        connectors: vec![connector],
+        observer: Arc::new(Silent),
+        seed: None,
+        told: Some(told),
+    }));
+    for _ in 0..2000 {
+        if store.status().mode == Mode::Shared {
+            return store;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("the store never connected");
+}
