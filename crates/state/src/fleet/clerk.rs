@@ -186,6 +186,11 @@ impl Clerk {
     fn carry_out(&mut self, draft: Draft, done: TurnDone, asks: Vec<Asked>, settlements: &[Settlement]) {
         let shard = &self.shard;
         let now = shard.time.now();
+        for (member, report) in draft.turn.members.iter().zip(&done.members) {
+            if let Some(report) = report {
+                shard.heard_member(&member.id, report, now);
+            }
+        }
         let mut granted = vec![Granted::default(); draft.turn.windows.len()];
         let mut admissions = Vec::with_capacity(asks.len());
         for (asked, answer) in asks.iter().zip(&done.answers) {
@@ -206,11 +211,6 @@ impl Clerk {
         for (((quota, stake), report), granted) in draft.turn.windows.iter().zip(&done.windows).zip(granted) {
             if let Some(report) = report {
                 shard.heard_window(quota, report, stake, granted, now);
-            }
-        }
-        for (member, report) in draft.turn.members.iter().zip(&done.members) {
-            if let Some(report) = report {
-                shard.heard_member(&member.id, report, now);
             }
         }
         for (settlement, change) in settlements.iter().zip(done.changes) {

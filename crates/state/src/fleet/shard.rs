@@ -22,7 +22,7 @@ use super::mark;
 use super::protocol::{Epoch, Granted, Replay, ReplicaId, Report, Snapshot, Stake, WindowReport};
 use super::share::{self, Seat, SinceLoss};
 use super::time::ServerTime;
-use crate::books::Books;
+use crate::books::{Books, admits};
 use crate::{Admission, Candidate, Exposure, Grant, Mode, Refusal, RefusalCause, Regard, Reserve, Settlement, announce};
 
 /// How long what is known of the others' usage counts without being heard again.
@@ -366,11 +366,14 @@ impl Shard {
         known.since = None;
     }
 
-    /// Takes over what a snapshot shows of a window.
+    /// Takes over what a snapshot shows of a window, unless something newer is known.
     pub(crate) fn saw_window(&self, quota: &QuotaName, report: &WindowReport, now: Timestamp) {
         let (own, in_flight) = self.books.window(quota, now, |window| (window.usage(), window.in_flight()));
         let mut windows = lock(&self.windows);
         let known = windows.entry(quota.clone()).or_default();
+        if now < known.heard_at {
+            return;
+        }
         known.others = less(report.usage, own);
         known.others_in_flight = report.in_flight.saturating_sub(in_flight);
         known.heard_at = now;
@@ -407,7 +410,7 @@ impl Shard {
 
     /// What of a snapshot of `quotas` and `members` is news.
     pub(crate) fn saw(&self, snapshot: &Snapshot, quotas: &[QuotaName], members: &[DeploymentId]) {
-        let now = self.time.now();
+        let now = snapshot.now;
         for (quota, report) in quotas.iter().zip(&snapshot.windows) {
             self.saw_window(quota, report, now);
         }
@@ -485,8 +488,13 @@ impl Shard {
         }
         let until = refusal.retry_at.map_or(now + FULL_FOR, |at| at.min(now + FULL_FOR));
         let mut full = self.full.write().unwrap_or_else(PoisonError::into_inner);
-        for candidate in candidates {
-            full.insert(candidate.deployment.id.clone(), Full { until, tokens: tokens.total(), refusal });
+        for candidate in candidates.iter().filter(|candidate| candidate.cooldown == Regard::Heed) {
+            // One that rests was refused for that.
+            let id = &candidate.deployment.id;
+            let health = self.books.condition(id, |condition| condition.health(now));
+            if admits(health, candidate.cooldown).is_ok() {
+                full.insert(id.clone(), Full { until, tokens: tokens.total(), refusal });
+            }
         }
     }
 

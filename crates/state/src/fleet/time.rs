@@ -26,6 +26,11 @@ impl ServerTime {
         Self { started: Instant::now(), zero_ms: AtomicI64::new(0), told }
     }
 
+    /// Whether time passes by itself.
+    pub(crate) const fn passes(&self) -> bool {
+        self.told.is_none()
+    }
+
     /// The store's time.
     pub(crate) fn now(&self) -> Timestamp {
         match &self.told {

@@ -9,9 +9,11 @@ use proptest::prelude::*;
 use weighbridge_domain::deployment::{Deployment, Endpoint, ModelTemplate};
 use weighbridge_domain::event::Silent;
 use weighbridge_domain::failure::{ErrorClass, FailureKind};
+use weighbridge_domain::group::ModelGroup;
 use weighbridge_domain::limits::{ChargeBasis, Limits, Smoothing, Tokens};
 use weighbridge_domain::name::DeploymentId;
 use weighbridge_domain::policy::CooldownVerdict;
+use weighbridge_domain::table::RoutingTable;
 use weighbridge_domain::time::Timestamp;
 use weighbridge_state::memory::MemoryStore;
 use weighbridge_state::{
@@ -116,7 +118,12 @@ impl Pair {
         let now = Timestamp::from_millis(1_700_000_000_400);
         let memory = MemoryStore::new(Arc::new(Silent));
         let shared = Shared::before(server, namespace, now);
-        Self { memory, shared, deployments: deployments(), now, in_flight: Vec::new() }
+        let deployments = deployments();
+        let mut table = RoutingTable::default();
+        table.add_group(ModelGroup::new("g", deployments.clone()));
+        memory.adopt(&table, now);
+        shared.store.adopt(&table, now);
+        Self { memory, shared, deployments, now, in_flight: Vec::new() }
     }
 
     fn play(&mut self, step: &Step) {
@@ -230,7 +237,7 @@ impl Pair {
 fn every_step_of_a_random_trace() {
     let server = Server::start();
     let number = Cell::new(0);
-    let config = ProptestConfig { cases: 40, max_shrink_iters: 200, failure_persistence: None, ..ProptestConfig::default() };
+    let config = ProptestConfig { cases: 60, max_shrink_iters: 200, failure_persistence: None, ..ProptestConfig::default() };
     proptest!(config, |(steps in steps())| {
         number.set(number.get() + 1);
         let mut pair = Pair::new(&server, &format!("trace-{}", number.get()));
