@@ -49,7 +49,9 @@ async fn it_logs_in_with_a_password() {
     let redis = Server::start(Setup::plain().with_password("of-the-fleet")).await;
     let port = redis.port();
     check_shares(&[format!("url: \"redis://:of-the-fleet@127.0.0.1:{port}\"")]).await;
-    check_shares(&[format!("url: \"redis://127.0.0.1:{port}\""), "password: of-the-fleet".to_owned()]).await;
+    // In a namespace of its own it knows nothing of the first.
+    let lines = [format!("url: \"redis://127.0.0.1:{port}\""), "password: of-the-fleet, namespace: second".to_owned()];
+    check_shares(&lines).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -89,7 +89,10 @@ async fn an_operator_tells_one_and_all_obey() {
         assert_eq!(replica.client().chat(&chat("a", 5)).await.status, 200);
     }
     let before = fleet.providers.report("a").requests;
-    assert_eq!(told.client().post("/router/deployments/a/cooldown", &json!({ "cooldown_time": 60 })).await.status, 200);
+    assert_eq!(
+        told.client().post("/router/deployments/at-a/cooldown", &json!({ "cooldown_time": 60 })).await.status,
+        200
+    );
     for replica in &fleet.replicas {
         let answer = replica.client().chat(&chat("a", 5)).await;
         assert_eq!(answer.status, 503, "{answer:?}");
@@ -100,13 +103,13 @@ async fn an_operator_tells_one_and_all_obey() {
         eventually("others show it", SOON, is_shown).await;
     }
     assert_eq!(fleet.providers.report("a").requests, before, "obeyed at once");
-    assert_eq!(others[0].client().delete("/router/deployments/a/cooldown").await.status, 200);
+    assert_eq!(others[0].client().delete("/router/deployments/at-a/cooldown").await.status, 200);
     for replica in &fleet.replicas {
         let is_over = async || replica.deployment("a").await["state"] == "ready";
         eventually("others show that it is over", SOON, is_over).await;
         assert_eq!(replica.client().chat(&chat("a", 5)).await.status, 200);
     }
-    assert_eq!(told.client().post("/router/deployments/a/cooldown", &json!({})).await.status, 200);
+    assert_eq!(told.client().post("/router/deployments/at-a/cooldown", &json!({})).await.status, 200);
     // Without a time it lasts until somebody ends it.
     sleep(SOON).await;
     let row = others[1].deployment("a").await;

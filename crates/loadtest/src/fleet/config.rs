@@ -28,10 +28,11 @@ pub enum Store {
     Redis(Vec<String>),
 }
 
-/// A deployment: the provider of the same name, in a group of its own.
+/// A deployment: the provider of the same name, in a group of the same name. Its id is another
+/// (`at-a` for `a`), as one who asks for a deployment by its id gets it while it cools, too.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deployment {
-    /// Its id, its group's name and its provider's.
+    /// Its group's name and its provider's.
     pub name: String,
     /// Its limits, as the configuration has them: `rpm: 60`.
     pub limits: String,
@@ -102,7 +103,7 @@ impl Config {
             // A provider of a kind that gives nothing back of what was reserved.
             writeln!(
                 text,
-                "  - {{ model_name: {name}, model_info: {{ id: {name} }}, litellm_params: {{ model: openai/m, \
+                "  - {{ model_name: {name}, model_info: {{ id: at-{name} }}, litellm_params: {{ model: openai/m, \
                  api_base: \"{base}\", api_key: sk-own, {limits} }} }}"
             )
             .expect("text grows");

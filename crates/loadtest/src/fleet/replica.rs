@@ -5,6 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::binaries::weighbridge;
 use super::config::Config;
@@ -12,6 +13,9 @@ use super::providers::Providers;
 use crate::http::Client;
 use crate::process::{PATIENCE, Process, Signal};
 use crate::wait::eventually;
+
+/// How often it is asked again what it does not say yet.
+const GLANCE: Duration = Duration::from_millis(10);
 
 /// A replica. It is killed when this is dropped.
 #[derive(Debug)]
@@ -83,21 +87,21 @@ impl Replica {
         page["mode"].as_str().unwrap_or_default().to_owned()
     }
 
-    /// The row of a deployment; null when there is none.
-    pub async fn deployment(&self, id: &str) -> Value {
+    /// The row of the deployment in `group`; null when there is none.
+    pub async fn deployment(&self, group: &str) -> Value {
         let page = self.client.get("/router/deployments").await.json();
         let rows = page["deployments"].as_array().expect("rows");
-        rows.iter().find(|row| row["id"] == id).cloned().unwrap_or_default()
+        rows.iter().find(|row| row["group"] == group).cloned().unwrap_or_default()
     }
 
     /// Requests of the last minute, as it knows them.
-    pub async fn used(&self, id: &str) -> u64 {
-        self.deployment(id).await["usage"]["requests"].as_u64().expect("a number")
+    pub async fn used(&self, group: &str) -> u64 {
+        self.deployment(group).await["usage"]["requests"].as_u64().expect("a number")
     }
 
     /// Requests in flight, as it knows them.
-    pub async fn in_flight(&self, id: &str) -> u64 {
-        self.deployment(id).await["in_flight"].as_u64().expect("a number")
+    pub async fn in_flight(&self, group: &str) -> u64 {
+        self.deployment(group).await["in_flight"].as_u64().expect("a number")
     }
 
     /// The value of a metric's series, written as the page has it; nothing when it is not there.
@@ -108,7 +112,22 @@ impl Replica {
 
     /// Waits until it says that the truth is `mode`, and tells how long that took.
     pub async fn is_in(&self, mode: &str, within: Duration) -> Duration {
-        eventually(&format!("the mode is {mode}"), within, async || self.mode().await == mode).await
+        let began = Instant::now();
+        loop {
+            let found = self.mode().await;
+            if found == mode {
+                return began.elapsed();
+            }
+            assert!(began.elapsed() < within, "{found} and not {mode} within {within:?}:\n{}", self.events());
+            tokio::time::sleep(GLANCE).await;
+        }
+    }
+
+    /// What it printed, but for the line of each request.
+    fn events(&self) -> String {
+        let log = self.log();
+        let lines = log.lines().filter(|line| !line.contains(" request_id="));
+        lines.map(|line| format!("{line}\n")).collect()
     }
 }
 
