@@ -20,9 +20,7 @@ use weighbridge_domain::view::{DeploymentView, Health, WindowUsage};
 use crate::health::{Condition, Standing, Tripped};
 use crate::latency::{Pace, median};
 use crate::window::{Fit, Window};
-use crate::{
-    Admission, Grant, LatencySample, Outcome, Refusal, RefusalCause, Regard, Reserve, Settlement,
-};
+use crate::{Admission, Grant, LatencySample, Outcome, Refusal, RefusalCause, Regard, Reserve, Settlement};
 
 /// What one process remembers.
 #[derive(Debug, Default)]
@@ -63,10 +61,7 @@ pub(crate) enum Change {
     /// It is back.
     Back,
     /// It rests, or rests longer.
-    Rests {
-        until: Timestamp,
-        cause: FailureKind,
-    },
+    Rests { until: Timestamp, cause: FailureKind },
 }
 
 /// Whether a grant was still under way when it was settled.

@@ -131,7 +131,8 @@ impl FleetStore {
         // Shard by shard, in the order of preference.
         while let Some((_, first)) = rest.first() {
             let number = number(&first.deployment.quota, self.shards.len());
-            let belongs = |candidate: &Candidate| self::number(&candidate.deployment.quota, self.shards.len()) == number;
+            let belongs =
+                |candidate: &Candidate| self::number(&candidate.deployment.quota, self.shards.len()) == number;
             let (mine, others) = rest.into_iter().partition(|(_, candidate)| belongs(candidate));
             rest = others;
             let mine: Vec<(usize, &Candidate)> = mine;
@@ -203,6 +204,7 @@ impl SharedState for FleetStore {
         shard.note_freed(&settlement.deployment);
         shard.books.forget_if_done(&settlement.deployment);
         announce::settled(&*self.observer, &settlement);
+        shard.foresee(&settlement);
         shard.send(Job::Settle(Box::new(settlement)));
     }
 

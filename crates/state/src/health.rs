@@ -66,6 +66,11 @@ pub enum Tripped {
 }
 
 impl Standing {
+    /// Whether it may not be asked at `now`, nor probed.
+    pub fn is_out(&self, now: Timestamp) -> bool {
+        matches!(self.health(now), Health::Cooling { .. } | Health::Drained { .. })
+    }
+
     /// What it looks like at `now`.
     pub fn health(&self, now: Timestamp) -> Health {
         if let Some(drain) = self.drained

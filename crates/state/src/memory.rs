@@ -12,9 +12,7 @@ use weighbridge_domain::view::DeploymentView;
 
 use crate::books::{Books, Release};
 use crate::tickets::Tickets;
-use crate::{
-    Admission, Answer, Exposure, Feedback, Grant, Mode, Reserve, Settlement, SharedState, Status, announce,
-};
+use crate::{Admission, Answer, Exposure, Feedback, Grant, Mode, Reserve, Settlement, SharedState, Status, announce};
 
 /// Keeps everything in this process: what one replica needs.
 #[derive(Debug)]

@@ -18,10 +18,8 @@ use weighbridge_domain::policy::CooldownVerdict;
 use weighbridge_domain::time::Timestamp;
 
 use super::link::LinkError;
-use super::protocol::{
-    Ask, AskAnswer, Changed, Ended, EndedHow, Granted, Member, Turn, TurnDone, TurnResult,
-};
-use super::shard::{Connection, Fault, Phase, Shard};
+use super::protocol::{Ask, AskAnswer, Changed, Ended, EndedHow, Granted, Member, Turn, TurnDone, TurnResult};
+use super::shard::{Connection, Fault, Phase, Shard, is_certain};
 use crate::books::Change;
 use crate::latency::measured;
 use crate::{Admission, Candidate, Feedback, Grant, Outcome, Refusal, RefusalCause, Settlement, announce};
@@ -103,12 +101,7 @@ impl Clerk {
     }
 
     /// One call. Asks that are dropped unanswered are answered from this replica's share.
-    async fn say(
-        &mut self,
-        connection: &Connection,
-        asks: Vec<Asked>,
-        observations: Vec<(Arc<Deployment>, Feedback)>,
-    ) {
+    async fn say(&mut self, connection: &Connection, asks: Vec<Asked>, observations: Vec<(Arc<Deployment>, Feedback)>) {
         if asks.is_empty() && observations.is_empty() && self.settlements.is_empty() {
             return;
         }
@@ -213,7 +206,8 @@ impl Clerk {
                 shard.heard_window(quota, report, stake, granted, now);
             }
         }
-        for (settlement, change) in settlements.iter().zip(done.changes) {
+        // What was certain has been announced already.
+        for (settlement, change) in settlements.iter().zip(done.changes).filter(|(ended, _)| !is_certain(ended)) {
             announce::changed(&*shard.observer, &settlement.deployment.id, change_of(settlement, change), now);
         }
         for (asked, admission) in asks.into_iter().zip(admissions) {
@@ -248,7 +242,9 @@ impl Clerk {
     fn report_alone(&mut self) {
         for settlement in &mut self.settlements {
             if settlement.outcome != Outcome::Neutral {
-                self.shard.report_alone(settlement);
+                if !is_certain(settlement) {
+                    self.shard.report_alone(settlement);
+                }
                 settlement.outcome = Outcome::Neutral;
                 settlement.grant.is_probe = false;
             }

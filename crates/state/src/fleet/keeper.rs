@@ -24,8 +24,13 @@ const DEAD_AFTER: Duration = Duration::from_secs(5);
 /// How long recovery may take: whoever has not told by then is not waited for.
 const RECOVERY: Duration = Duration::from_millis(600);
 /// Pauses between two attempts to connect.
-const PAUSES: [Duration; 5] =
-    [Duration::from_millis(10), Duration::from_millis(50), Duration::from_millis(100), Duration::from_millis(200), Duration::from_millis(400)];
+const PAUSES: [Duration; 5] = [
+    Duration::from_millis(10),
+    Duration::from_millis(50),
+    Duration::from_millis(100),
+    Duration::from_millis(200),
+    Duration::from_millis(400),
+];
 /// How long a connection that was too slow must not be tried again, when it had lasted less than that.
 const FLAPPING: Duration = Duration::from_secs(5);
 /// A call over a new connection must be quicker than this, three times, when the last one was too slow.
@@ -126,9 +131,6 @@ impl Keeper {
                 shard.jumped(jump);
             }
             let connection = Connection { link: Arc::clone(link), epoch: joined.epoch };
-            if joined.recovering.is_some() {
-                shard.enter(Phase::Recovering(connection.clone()), "replicas tell the store what it has lost");
-            }
             if !self.tell(&connection).await? {
                 continue;
             }

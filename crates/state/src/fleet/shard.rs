@@ -11,6 +11,7 @@ use weighbridge_domain::deployment::Deployment;
 use weighbridge_domain::event::{Event, Observer};
 use weighbridge_domain::limits::{Limits, Tokens};
 use weighbridge_domain::name::{DeploymentId, QuotaName};
+use weighbridge_domain::policy::CooldownVerdict;
 use weighbridge_domain::store::{OnStoreLoss, PartitionSafety};
 use weighbridge_domain::table::RoutingTable;
 use weighbridge_domain::time::Timestamp;
@@ -23,7 +24,9 @@ use super::protocol::{Epoch, Granted, Replay, ReplicaId, Report, Snapshot, Stake
 use super::share::{self, Seat, SinceLoss};
 use super::time::ServerTime;
 use crate::books::{Books, admits};
-use crate::{Admission, Candidate, Exposure, Grant, Mode, Refusal, RefusalCause, Regard, Reserve, Settlement, announce};
+use crate::{
+    Admission, Candidate, Exposure, Grant, Mode, Outcome, Refusal, RefusalCause, Regard, Reserve, Settlement, announce,
+};
 
 /// How long what is known of the others' usage counts without being heard again.
 const WINDOW: Duration = Duration::from_secs(61);
@@ -245,9 +248,8 @@ impl Shard {
             return *limits;
         }
         let (there, all) = (u64::from(self.replicas()), u64::from(self.replicas() + vanished));
-        let part = |limit: Option<u32>| {
-            limit.map(|limit| u32::try_from(u64::from(limit) * there / all).unwrap_or(u32::MAX))
-        };
+        let part =
+            |limit: Option<u32>| limit.map(|limit| u32::try_from(u64::from(limit) * there / all).unwrap_or(u32::MAX));
         Limits {
             rpm: part(limits.rpm),
             tpm: part(limits.tpm),
@@ -384,12 +386,12 @@ impl Shard {
         let mut generations = self.generations.write().unwrap_or_else(PoisonError::into_inner);
         let known = generations.entry(id.clone()).or_default();
         if report.generation < known.number {
-            // A store that has forgotten a deployment knows better only where nothing keeps it out any more.
-            let is_out = self.books.standing(id).is_some_and(|(standing, _)| {
-                standing.rest.is_some_and(|rest| now < rest.until)
-                    || standing.drained.is_some_and(|drain| drain.until.is_none_or(|until| now < until))
-            });
-            if report.generation > 0 || is_out {
+            let own = self.books.standing(id).map(|(standing, _)| standing).unwrap_or_default();
+            // A store that has forgotten a deployment knows better only where nothing keeps it out any more; and
+            // whoever keeps it out longer is believed.
+            let has_forgotten = report.generation == 0 && !own.is_out(now);
+            let is_longer = report.standing.rest.map(|rest| rest.until) > own.rest.map(|rest| rest.until);
+            if !has_forgotten && !is_longer {
                 return;
             }
         }
@@ -453,6 +455,14 @@ impl Shard {
             self.changed_here(&settlement.deployment.id, now);
         }
         announce::changed(&*self.observer, &settlement.deployment.id, change, now);
+    }
+
+    /// Takes an outcome that is certain to rest its deployment into account before the store has heard of it: whoever
+    /// asks here next must not be sent there.
+    pub(crate) fn foresee(&self, settlement: &Settlement) {
+        if is_certain(settlement) {
+            self.report_alone(settlement);
+        }
     }
 
     /// Notes that a deployment stands otherwise by this replica's own word.
@@ -558,6 +568,11 @@ impl Known {
     fn others(&self, now: Timestamp) -> WindowUsage {
         if now.since(self.heard_at) < WINDOW { self.others } else { WindowUsage::default() }
     }
+}
+
+/// Whether an outcome rests its deployment whatever else the fleet knows.
+pub(crate) const fn is_certain(settlement: &Settlement) -> bool {
+    matches!(settlement.outcome, Outcome::Failure { verdict: CooldownVerdict::AtOnce(_), .. })
 }
 
 fn sum(a: WindowUsage, b: WindowUsage) -> WindowUsage {

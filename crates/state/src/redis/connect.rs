@@ -100,7 +100,9 @@ impl RedisConnector {
     async fn found(&self, protocol: ProtocolVersion) -> RedisResult<Found> {
         match &self.settings.topology {
             Topology::Single(address) => Ok(Found::Server(self.client(address, protocol)?)),
-            Topology::Sentinel { sentinels, master, login } => self.by_sentinel(sentinels, master, login, protocol).await,
+            Topology::Sentinel { sentinels, master, login } => {
+                self.by_sentinel(sentinels, master, login, protocol).await
+            }
             Topology::Cluster(nodes) => self.cluster(nodes, protocol).await,
         }
     }
@@ -308,7 +310,9 @@ impl RedisConnector {
         let hint = match error.code() {
             Some("NOAUTH") => "; state.redis.password is missing",
             Some("WRONGPASS") => "; state.redis.username or password is wrong",
-            Some("NOPERM") => "; the ACL user needs the keys and channels wb:* and +@scripting +@read +@write +@pubsub +info",
+            Some("NOPERM") => {
+                "; the ACL user needs the keys and channels wb:* and +@scripting +@read +@write +@pubsub +info"
+            }
             _ if self.settings.tls.is_some() && error.is_io_error() => "; the connection is a TLS one",
             _ => "",
         };

@@ -124,11 +124,7 @@ fn limits(window: u16, limits: &Limits) -> Bytes {
 }
 
 fn settlement(ended: &Ended) -> Bytes {
-    Bytes::new()
-        .short(usize::from(ended.member) + 1)
-        .counts([ended.second])
-        .tokens(ended.more)
-        .tokens(ended.less)
+    Bytes::new().short(usize::from(ended.member) + 1).counts([ended.second]).tokens(ended.more).tokens(ended.less)
 }
 
 fn outcome(ended: &Ended, counter: usize) -> Bytes {

@@ -58,10 +58,7 @@ impl RedisLink {
     }
 }
 
-fn read<T, E: std::fmt::Display>(
-    value: &Value,
-    decode: impl FnOnce(&Value) -> Result<T, E>,
-) -> Result<T, LinkError> {
+fn read<T, E: std::fmt::Display>(value: &Value, decode: impl FnOnce(&Value) -> Result<T, E>) -> Result<T, LinkError> {
     decode(value).map_err(|error| LinkError::Broken(error.to_string()))
 }
 

@@ -27,17 +27,14 @@ pub(crate) async fn run(link: &RedisLink) -> Result<(), LinkError> {
         call_timeout: Duration::from_millis(500),
         may_move: false,
     };
-    let join = Join {
-        candidate: "trial".to_owned(),
-        saw_loss: false,
-        was_away: false,
-        recovery: Duration::from_millis(1000),
-    };
+    let join =
+        Join { candidate: "trial".to_owned(), saw_loss: false, was_away: false, recovery: Duration::from_millis(1000) };
     let joined = link.join(&replica, &join).await?;
     link.told(&replica, &joined.epoch).await?;
     let limits = Limits { rpm: Some(2), tpm: Some(1000), ..Limits::default() };
     let endpoint = Endpoint::new("trial", "http://localhost");
-    let deployment = Arc::new(Deployment { limits, ..Deployment::new("trial", "trial", ModelTemplate::new("trial"), endpoint) });
+    let deployment =
+        Arc::new(Deployment { limits, ..Deployment::new("trial", "trial", ModelTemplate::new("trial"), endpoint) });
     let turn = |stake: Stake| Turn {
         epoch: joined.epoch.clone(),
         deadline: None,
@@ -80,7 +77,8 @@ pub(crate) async fn run(link: &RedisLink) -> Result<(), LinkError> {
         return Ok(());
     }
     Err(LinkError::Broken(
-        "this server runs the scripts otherwise than Redis does, so limits would not hold; use Redis or Valkey".to_owned(),
+        "this server runs the scripts otherwise than Redis does, so limits would not hold; use Redis or Valkey"
+            .to_owned(),
     ))
 }
 

@@ -60,7 +60,11 @@ fn deployments() -> Vec<Arc<Deployment>> {
     vec![
         with("a", "a", Limits { rpm: Some(8), tpm: Some(900), max_parallel_requests: Some(3), ..Limits::default() }),
         with("b", "b", Limits { rpm: Some(60), tpm: Some(6000), smoothing, ..Limits::default() }),
-        with("c", "shared", Limits { itpm: Some(500), otpm: Some(400), basis: ChargeBasis::ReserveMax, ..Limits::default() }),
+        with(
+            "c",
+            "shared",
+            Limits { itpm: Some(500), otpm: Some(400), basis: ChargeBasis::ReserveMax, ..Limits::default() },
+        ),
         with("d", "shared", Limits { rpm: Some(20), ..Limits::default() }),
     ]
 }
@@ -237,7 +241,8 @@ impl Pair {
 fn every_step_of_a_random_trace() {
     let server = Server::start();
     let number = Cell::new(0);
-    let config = ProptestConfig { cases: 60, max_shrink_iters: 200, failure_persistence: None, ..ProptestConfig::default() };
+    let config =
+        ProptestConfig { cases: 60, max_shrink_iters: 200, failure_persistence: None, ..ProptestConfig::default() };
     proptest!(config, |(steps in steps())| {
         number.set(number.get() + 1);
         let mut pair = Pair::new(&server, &format!("trace-{}", number.get()));

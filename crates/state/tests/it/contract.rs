@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::support::Shared;
+use futures_util::FutureExt;
 use weighbridge_domain::deployment::{Deployment, Endpoint, ModelTemplate};
 use weighbridge_domain::event::Silent;
 use weighbridge_domain::failure::FailureKind;
@@ -14,8 +16,6 @@ use weighbridge_domain::table::RoutingTable;
 use weighbridge_domain::time::Timestamp;
 use weighbridge_domain::view::{DeploymentView, Health};
 use weighbridge_state::memory::MemoryStore;
-use futures_util::FutureExt;
-use crate::support::Shared;
 use weighbridge_state::{
     Admission, Answer, Candidate, Grant, LatencySample, Outcome, Refusal, RefusalCause, Regard, Reserve, Settlement,
     SharedState,
