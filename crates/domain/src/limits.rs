@@ -78,3 +78,28 @@ impl Tokens {
         Self { input: self.input.saturating_sub(other.input), output: self.output.saturating_sub(other.output) }
     }
 }
+
+/// What a provider says is left of its own limits; `None` for what it does not say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Feedback {
+    /// Requests.
+    pub requests: Option<Left>,
+    /// Tokens, input and output together.
+    pub tokens: Option<Left>,
+}
+
+/// How much is left, and for how long that holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Left {
+    /// So much.
+    pub amount: u64,
+    /// Until all of it is there again.
+    pub resets_in: Duration,
+}
+
+impl Feedback {
+    /// Whether it says nothing.
+    pub const fn is_silent(&self) -> bool {
+        self.requests.is_none() && self.tokens.is_none()
+    }
+}

@@ -60,19 +60,31 @@ impl Ask<'_> {
     /// # Errors
     /// Our own verdict: nobody is fit, everybody is full, or everybody cools.
     pub(crate) async fn admit(&self, world: &World) -> Result<Admitted, Failure> {
-        let give_up_at = Instant::now() + self.table.routing.max_wait;
+        let began = Instant::now();
         loop {
             let failure = match self.try_once(world).await {
                 Ok(admitted) => return Ok(admitted),
                 Err(failure) => failure,
             };
             let waits = matches!(failure.kind, FailureKind::AtLimit);
-            let left = give_up_at.saturating_duration_since(Instant::now());
+            let longest = self.table.routing.max_wait.max(self.patience(&failure));
+            let left = (began + longest).saturating_duration_since(Instant::now());
             if !waits || left.is_zero() || failure.retry_after.is_some_and(|after| after > left) {
                 return Err(failure);
             }
             tokio::time::sleep(failure.retry_after.unwrap_or(POLL).min(left)).await;
         }
+    }
+
+    /// How long a turn within the minute is waited for, whatever the settings say about capacity: requests that
+    /// are spread evenly come a moment later rather than not at all.
+    fn patience(&self, failure: &Failure) -> Duration {
+        if failure.kind != FailureKind::AtLimit || failure.retry_after.is_none() {
+            return Duration::ZERO;
+        }
+        let Ok((_, fit)) = self.fit() else { return Duration::ZERO };
+        let patience = fit.iter().filter_map(|deployment| deployment.limits.smoothing).map(|s| s.patience);
+        patience.max().unwrap_or_default()
     }
 
     /// Whether a deployment that has not failed this request may be asked.

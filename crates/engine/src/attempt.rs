@@ -16,7 +16,7 @@ use weighbridge_domain::usage::Usage;
 use weighbridge_providers::encode::{Outgoing, encode};
 use weighbridge_providers::sse::{EventReader, ReaderOptions};
 use weighbridge_providers::transport::{BodyStream, UpstreamResponse};
-use weighbridge_providers::{failure, reply, simulated};
+use weighbridge_providers::{failure, remaining, reply, simulated};
 
 use crate::stream::{self, Opened};
 use crate::world::World;
@@ -117,8 +117,22 @@ impl Call<'_> {
         }
     }
 
+    /// Takes over what the provider says it has counted, where that is held against a limit here. What a client's own key
+    /// has left says nothing about ours.
+    fn hear(&self, headers: &http::HeaderMap, world: &World) {
+        let limits = &self.deployment.limits;
+        if (limits.rpm.is_none() && limits.tpm.is_none()) || self.options.credentials.is_some() {
+            return;
+        }
+        let feedback = remaining::read(headers, world.now());
+        if !feedback.is_silent() {
+            world.state().observe(self.deployment, feedback, world.now());
+        }
+    }
+
     async fn read(&self, response: UpstreamResponse, world: &World, sent: Instant) -> Result<Reply, Failure> {
         let (parts, body) = response.into_parts();
+        self.hear(&parts.headers, world);
         if !parts.status.is_success() {
             let bytes = collect(body, LONGEST_ERROR).await.unwrap_or_default();
             return Err(failure::classify(parts.status.as_u16(), &parts.headers, &bytes, world.now()));

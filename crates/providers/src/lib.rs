@@ -8,6 +8,7 @@ pub mod catalog;
 mod chunk;
 pub mod encode;
 pub mod failure;
+pub mod remaining;
 pub mod reply;
 mod retry_after;
 pub mod simulated;

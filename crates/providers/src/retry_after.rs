@@ -39,7 +39,7 @@ fn until_date(text: &str, now: Timestamp) -> Option<f64> {
 }
 
 /// `1s`, `6m0s`, `120ms`, `1h2m3.5s`, as `OpenAI` and `Google` write durations.
-fn go_duration(text: &str) -> Option<f64> {
+pub(crate) fn go_duration(text: &str) -> Option<f64> {
     let mut total = 0.0;
     let mut rest = text.trim();
     if rest.is_empty() {

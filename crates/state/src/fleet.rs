@@ -21,6 +21,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use weighbridge_domain::deployment::Deployment;
 use weighbridge_domain::event::{Event, Observer};
+use weighbridge_domain::limits::Feedback;
 use weighbridge_domain::name::{DeploymentId, QuotaName};
 use weighbridge_domain::store::RedisSettings;
 use weighbridge_domain::table::RoutingTable;
@@ -38,8 +39,7 @@ use self::time::{ServerTime, to_caller};
 use crate::books::Release;
 use crate::tickets::Tickets;
 use crate::{
-    Admission, Answer, Candidate, Exposure, Feedback, Grant, Mode, Refusal, Reserve, Settlement, SharedState, Status,
-    announce,
+    Admission, Answer, Candidate, Exposure, Grant, Mode, Refusal, Reserve, Settlement, SharedState, Status, announce,
 };
 
 /// How many candidates are asked in one call: the best few, and the rest only when all of those refuse.

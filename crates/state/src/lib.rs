@@ -24,7 +24,7 @@ use std::time::Duration;
 use weighbridge_domain::deployment::Deployment;
 use weighbridge_domain::event::Observer;
 use weighbridge_domain::failure::FailureKind;
-use weighbridge_domain::limits::Tokens;
+use weighbridge_domain::limits::{Feedback, Tokens};
 use weighbridge_domain::name::DeploymentId;
 use weighbridge_domain::policy::CooldownVerdict;
 use weighbridge_domain::store::StoreSettings;
@@ -154,24 +154,6 @@ pub struct Exposure {
     pub requests: f64,
     /// Tokens beyond `tpm`.
     pub tokens: f64,
-}
-
-/// What a provider says is left of its own limits; `None` for what it does not say.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Feedback {
-    /// Requests.
-    pub requests: Option<Left>,
-    /// Tokens, input and output together.
-    pub tokens: Option<Left>,
-}
-
-/// How much is left, and for how long that holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Left {
-    /// So much.
-    pub amount: u64,
-    /// Until all of it is there again.
-    pub resets_in: Duration,
 }
 
 /// A request for admission.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use weighbridge_domain::deployment::Deployment;
 use weighbridge_domain::event::{Event, Observer};
+use weighbridge_domain::limits::Feedback;
 use weighbridge_domain::name::DeploymentId;
 use weighbridge_domain::table::RoutingTable;
 use weighbridge_domain::time::Timestamp;
@@ -12,7 +13,7 @@ use weighbridge_domain::view::DeploymentView;
 
 use crate::books::{Books, Release};
 use crate::tickets::Tickets;
-use crate::{Admission, Answer, Exposure, Feedback, Grant, Mode, Reserve, Settlement, SharedState, Status, announce};
+use crate::{Admission, Answer, Exposure, Grant, Mode, Reserve, Settlement, SharedState, Status, announce};
 
 /// Keeps everything in this process: what one replica needs.
 #[derive(Debug)]

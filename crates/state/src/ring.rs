@@ -6,11 +6,9 @@
 
 use std::time::Duration;
 
-use weighbridge_domain::limits::{Limits, Tokens};
+use weighbridge_domain::limits::{Feedback, Limits, Tokens};
 use weighbridge_domain::time::Timestamp;
 use weighbridge_domain::view::WindowUsage;
-
-use crate::Feedback;
 
 /// Buckets that count.
 const LIVE: u64 = 61;

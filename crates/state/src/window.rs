@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use weighbridge_domain::limits::{ChargeBasis, Limits, Tokens};
+use weighbridge_domain::limits::{ChargeBasis, Feedback, Limits, Tokens};
 use weighbridge_domain::time::Timestamp;
 use weighbridge_domain::view::WindowUsage;
 
-use crate::Feedback;
 use crate::ring::Ring;
 use crate::smoother::Smoother;
 

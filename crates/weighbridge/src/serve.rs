@@ -38,7 +38,10 @@ pub(crate) async fn run(args: &Serve) -> Result<(), String> {
     tokio::spawn(reload_on_hangup(Arc::clone(&replica)));
     tokio::spawn(drain_on_signal(drain.clone()));
     tracing::info!(%address, config = %path.display(), "serving");
-    serve(listener, replica.app(drain.clone()), drain).await.map_err(|error| error.to_string())
+    let served = serve(listener, replica.app(drain.clone()), drain).await.map_err(|error| error.to_string());
+    // Whoever else is in the fleet need not wait to find this replica gone.
+    replica.engine().state().close().await;
+    served
 }
 
 /// Loads the configuration anew whenever one of its files changed.

@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use weighbridge_domain::deployment::Deployment;
 use weighbridge_domain::event::{Event, StoreOutcome};
-use weighbridge_domain::limits::{ChargeBasis, Tokens};
+use weighbridge_domain::limits::{ChargeBasis, Feedback, Tokens};
 use weighbridge_domain::name::{DeploymentId, QuotaName};
 use weighbridge_domain::policy::CooldownVerdict;
 use weighbridge_domain::time::Timestamp;
@@ -22,7 +22,7 @@ use super::protocol::{Ask, AskAnswer, Changed, Ended, EndedHow, Granted, Member,
 use super::shard::{Connection, Fault, Phase, Shard, is_certain};
 use crate::books::Change;
 use crate::latency::measured;
-use crate::{Admission, Candidate, Feedback, Grant, Outcome, Refusal, RefusalCause, Settlement, announce};
+use crate::{Admission, Candidate, Grant, Outcome, Refusal, RefusalCause, Settlement, announce};
 
 /// Jobs in one call, at most.
 const BATCH: usize = 256;

@@ -8,15 +8,15 @@ use std::time::Duration;
 
 use weighbridge_domain::deployment::Deployment;
 use weighbridge_domain::failure::{ErrorClass, FailureKind};
-use weighbridge_domain::limits::Tokens;
+use weighbridge_domain::limits::{Feedback, Tokens};
 use weighbridge_domain::name::{DeploymentId, QuotaName};
 use weighbridge_domain::policy::CooldownVerdict;
 use weighbridge_domain::time::Timestamp;
 use weighbridge_domain::view::{Latency, WindowUsage};
 
+use crate::Regard;
 use crate::health::Standing;
 use crate::latency::Pace;
-use crate::{Feedback, Regard};
 
 /// Which life of the store's data a replica believes in.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -3,16 +3,16 @@
 use std::time::Duration;
 
 use redis::{Cmd, cmd};
-use weighbridge_domain::limits::{Limits, Tokens};
+use weighbridge_domain::limits::{Feedback, Left, Limits, Tokens};
 use weighbridge_domain::policy::CooldownVerdict;
 use weighbridge_domain::time::millis;
 
 use super::keys::Keys;
 use super::scripts::Source;
+use crate::Regard;
 use crate::books::is_slow;
 use crate::fleet::protocol::{Ended, EndedHow, Replay, ReplicaId, Report, Stake, Turn};
 use crate::health::Rest;
-use crate::{Feedback, Left, Regard};
 
 /// A call of `script` with `keys`; arguments follow.
 pub(crate) fn call(script: &Source, keys: &[&[u8]]) -> Cmd {

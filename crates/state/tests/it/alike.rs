@@ -10,14 +10,14 @@ use weighbridge_domain::deployment::{Deployment, Endpoint, ModelTemplate};
 use weighbridge_domain::event::Silent;
 use weighbridge_domain::failure::{ErrorClass, FailureKind};
 use weighbridge_domain::group::ModelGroup;
-use weighbridge_domain::limits::{ChargeBasis, Limits, Smoothing, Tokens};
+use weighbridge_domain::limits::{ChargeBasis, Feedback, Left, Limits, Smoothing, Tokens};
 use weighbridge_domain::name::DeploymentId;
 use weighbridge_domain::policy::CooldownVerdict;
 use weighbridge_domain::table::RoutingTable;
 use weighbridge_domain::time::Timestamp;
 use weighbridge_state::memory::MemoryStore;
 use weighbridge_state::{
-    Admission, Candidate, Feedback, Grant, LatencySample, Left, Outcome, Regard, Reserve, Settlement, SharedState,
+    Admission, Candidate, Grant, LatencySample, Outcome, Regard, Reserve, Settlement, SharedState,
 };
 
 use crate::support::{Server, Shared};
