@@ -106,7 +106,9 @@ impl Books {
                     if is_probe {
                         book.condition.begin_probe(now);
                     }
-                    return Admission::Granted(self.open(&mut book, place, deployment, ask.tokens, is_probe, now));
+                    let grant = self.number(place, deployment, ask.tokens, is_probe, now);
+                    book.open(&grant);
+                    return Admission::Granted(grant);
                 }
             }
         }
@@ -128,14 +130,13 @@ impl Books {
             window.roll(now);
             window.charge(&deployment.limits, tokens, now);
         }
-        let book = self.books.get(&deployment.id);
-        let mut book = lock(&book);
-        self.open(&mut book, place, deployment, tokens, is_probe, now)
+        let grant = self.number(place, deployment, tokens, is_probe, now);
+        lock(&self.books.get(&deployment.id)).open(&grant);
+        grant
     }
 
-    fn open(
+    fn number(
         &self,
-        book: &mut Book,
         candidate: usize,
         deployment: &Deployment,
         tokens: Tokens,
@@ -143,8 +144,6 @@ impl Books {
         at: Timestamp,
     ) -> Grant {
         let serial = self.serial.fetch_add(1, Ordering::Relaxed);
-        book.in_flight.insert(serial);
-        book.waiting.insert(serial, at);
         Grant { candidate, deployment: deployment.id.clone(), tokens, at, serial, is_probe, is_local: false }
     }
 
@@ -329,6 +328,11 @@ impl<K: Clone + Eq + Hash, V: Default> Shelf<K, V> {
 }
 
 impl Book {
+    fn open(&mut self, grant: &Grant) {
+        self.in_flight.insert(grant.serial);
+        self.waiting.insert(grant.serial, grant.at);
+    }
+
     fn learn(&mut self, sample: Option<LatencySample>, now: Timestamp) {
         if let Some(sample) = sample {
             self.pace = Some(Pace::sample(self.pace, &sample, now));

@@ -19,6 +19,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::AbortHandle;
 use weighbridge_domain::deployment::Deployment;
 use weighbridge_domain::event::{Event, Observer};
 use weighbridge_domain::limits::Feedback;
@@ -51,6 +52,7 @@ const REFRESH: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub struct FleetStore {
     shards: Vec<Arc<Shard>>,
+    tasks: Vec<AbortHandle>,
     tickets: Tickets,
     observer: Arc<dyn Observer>,
 }
@@ -82,6 +84,7 @@ impl FleetStore {
             max_replicas: parts.settings.max_replicas,
             local_max: parts.settings.local_max,
         };
+        let mut tasks = Vec::new();
         let start = |connector| {
             let (jobs, todo) = mpsc::unbounded_channel();
             let (tell, faults) = mpsc::unbounded_channel();
@@ -89,12 +92,12 @@ impl FleetStore {
             let observer = Arc::clone(&parts.observer);
             let shard = Arc::new(Shard::new(replica.clone(), habits.clone(), observer, time, jobs, tell));
             let keeper = Keeper { shard: Arc::clone(&shard), connector, faults, dice: dice.fork() };
-            tokio::spawn(clerk::work(Arc::clone(&shard), todo));
-            tokio::spawn(keeper::keep(keeper));
+            tasks.push(tokio::spawn(clerk::work(Arc::clone(&shard), todo)).abort_handle());
+            tasks.push(tokio::spawn(keeper::keep(keeper)).abort_handle());
             shard
         };
         let shards = parts.connectors.into_iter().map(start).collect();
-        Self { shards, tickets: Tickets::default(), observer: parts.observer }
+        Self { shards, tasks, tickets: Tickets::default(), observer: parts.observer }
     }
 
     /// Waits until everything that was said so far has been told to the store, where that is in reach, and what it knows
@@ -110,7 +113,7 @@ impl FleetStore {
         for shard in &self.shards {
             if let Some((link, _)) = link_of(&shard.phase()) {
                 // What could not be read is as old as it was.
-                let _ = tokio::time::timeout(REFRESH, keeper::look(shard, &link)).await.is_ok();
+                drop(tokio::time::timeout(REFRESH, keeper::look(shard, &link)).await);
             }
         }
     }
@@ -177,6 +180,13 @@ impl FleetStore {
         if operation == Operation::Restore && was_out {
             self.observer.observe(&Event::CooldownEnded { deployment: id });
         }
+    }
+}
+
+impl Drop for FleetStore {
+    /// Without [`SharedState::close`] the fleet takes this replica for dead in a few seconds.
+    fn drop(&mut self) {
+        self.tasks.iter().for_each(AbortHandle::abort);
     }
 }
 
@@ -259,11 +269,15 @@ impl SharedState for FleetStore {
         Box::pin(async {
             for shard in &self.shards {
                 flush(shard).await;
+            }
+            // A heartbeat behind the farewell would bring this replica back.
+            self.tasks.iter().for_each(AbortHandle::abort);
+            for shard in &self.shards {
                 let link = link_of(&shard.phase());
                 shard.enter(Phase::Left, "the replica has left");
                 if let Some((link, _)) = link {
                     // One that cannot say so is taken for dead in a few seconds.
-                    let _ = tokio::time::timeout(REFRESH, link.leave(&shard.replica, false)).await.is_ok();
+                    drop(tokio::time::timeout(REFRESH, link.leave(&shard.replica, false)).await);
                 }
             }
         })
@@ -331,7 +345,7 @@ async fn flush(shard: &Shard) {
     let (done, flushed) = oneshot::channel();
     shard.send(Job::Flush(done));
     // A clerk that is gone has nothing to tell.
-    let _ = flushed.await.is_ok();
+    drop(flushed.await);
 }
 
 /// Which shard a window belongs to.

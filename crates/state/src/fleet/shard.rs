@@ -207,13 +207,13 @@ impl Shard {
                 self.enter(Phase::Recovering(connection.clone()), reason);
             }
         }
-        // The keeper lives as long as the shard.
-        let _ = self.faults.send(fault).is_ok();
+        // The keeper lives as long as the store.
+        drop(self.faults.send(fault));
     }
 
     pub(crate) fn send(&self, job: Job) {
-        // The clerk lives as long as the shard.
-        let _ = self.jobs.send(job).is_ok();
+        // The clerk lives as long as the store; what comes after it has nobody to be told.
+        drop(self.jobs.send(job));
     }
 
     // Who there is.

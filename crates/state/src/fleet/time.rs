@@ -49,7 +49,7 @@ impl ServerTime {
         if self.zero_ms.load(Ordering::Relaxed) == 0 {
             let zero = signed(now.as_millis()) - self.elapsed_ms(Instant::now());
             // Whoever was first counts.
-            let _ = self.zero_ms.compare_exchange(0, zero, Ordering::Relaxed, Ordering::Relaxed);
+            self.zero_ms.compare_exchange(0, zero, Ordering::Relaxed, Ordering::Relaxed).unwrap_or(zero);
         }
         self.now()
     }

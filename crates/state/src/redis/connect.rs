@@ -51,7 +51,7 @@ impl fmt::Debug for RedisConnector {
 
 /// A way to a server that was found.
 enum Found {
-    Server(Client),
+    Server(Box<Client>),
     Cluster { connection: redis::cluster_async::ClusterConnection, nodes: Vec<Client> },
 }
 
@@ -59,7 +59,7 @@ impl RedisConnector {
     /// Connections for shard `shard` of the namespace in `settings`.
     pub fn new(settings: RedisSettings, shard: u16) -> Self {
         // Without a provider in place a TLS connection cannot be made; a second one is not an error.
-        let _ = rustls::crypto::ring::default_provider().install_default().is_err();
+        drop(rustls::crypto::ring::default_provider().install_default());
         let keys = Arc::new(Keys::new(&settings.namespace, shard, settings.shards));
         Self { settings, keys, scripts: Arc::new(Scripts::new()), told: None }
     }
@@ -99,7 +99,7 @@ impl RedisConnector {
 
     async fn found(&self, protocol: ProtocolVersion) -> RedisResult<Found> {
         match &self.settings.topology {
-            Topology::Single(address) => Ok(Found::Server(self.client(address, protocol)?)),
+            Topology::Single(address) => Ok(Found::Server(Box::new(self.client(address, protocol)?))),
             Topology::Sentinel { sentinels, master, login } => {
                 self.by_sentinel(sentinels, master, login, protocol).await
             }
@@ -165,7 +165,7 @@ impl RedisConnector {
         }
         let mut sentinel = builder.build()?;
         match tokio::time::timeout(self.settings.connect_timeout * 4, sentinel.async_get_client()).await {
-            Ok(client) => client.map(Found::Server),
+            Ok(client) => client.map(|client| Found::Server(Box::new(client))),
             Err(_) => Err(timed_out("no sentinel answers")),
         }
     }

@@ -4,4 +4,5 @@
 
 mod alike;
 mod contract;
+mod repair;
 mod support;

@@ -24,10 +24,15 @@ pub(crate) struct Server {
 impl Server {
     /// An empty server somewhere on loopback.
     pub(crate) fn start() -> Self {
-        let dir = tempfile::tempdir().expect("a directory");
         let free = TcpListener::bind("127.0.0.1:0").expect("loopback");
         let port = free.local_addr().expect("an address").port();
         drop(free);
+        Self::at(port)
+    }
+
+    /// An empty server at `port`.
+    pub(crate) fn at(port: u16) -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
         let child = Command::new("redis-server")
             .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
             .arg("--dir")
@@ -43,8 +48,8 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         // It may have ended by itself.
-        let _ = self.child.kill().is_ok();
-        let _ = self.child.wait().is_ok();
+        drop(self.child.kill());
+        drop(self.child.wait());
     }
 }
 
@@ -65,32 +70,49 @@ impl Shared {
 
     /// A store before `server`, to which it is `now`.
     pub(crate) fn before(server: &Server, namespace: &str, now: Timestamp) -> Self {
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
-        let store = runtime.block_on(connect(server.port, namespace, now));
+        let runtime = runtime();
+        let clock = Arc::new(AtomicU64::new(now.as_millis()));
+        let store = runtime.block_on(async {
+            let store = replica(server, namespace, &clock);
+            joined(&store).await;
+            store
+        });
         Self { runtime, store, _server: None }
     }
 }
 
-async fn connect(port: u16, namespace: &str, now: Timestamp) -> Arc<FleetStore> {
-    let mut settings = RedisSettings::single(ServerAddress { host: "127.0.0.1".to_owned(), port });
+pub(crate) fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime")
+}
+
+/// A replica before `server` that begins to connect, by a clock that is told.
+pub(crate) fn replica(server: &Server, namespace: &str, clock: &Arc<AtomicU64>) -> Arc<FleetStore> {
+    let mut settings = RedisSettings::single(ServerAddress { host: "127.0.0.1".to_owned(), port: server.port });
     settings.namespace = namespace.to_owned();
     // A machine that does other things as well must not look like a store that is gone.
     settings.call_timeout = Duration::from_secs(5);
-    let told = Arc::new(AtomicU64::new(now.as_millis()));
-    let connector = Arc::new(RedisConnector::with_told_clock(settings.clone(), Arc::clone(&told)));
-    let store = Arc::new(FleetStore::start(FleetParts {
+    let connector = Arc::new(RedisConnector::with_told_clock(settings.clone(), Arc::clone(clock)));
+    Arc::new(FleetStore::start(FleetParts {
         settings: &settings,
         connectors: vec![connector],
         observer: Arc::new(Silent),
         seed: None,
-        told: Some(told),
-    }));
-    for _ in 0..2000 {
-        if store.status().mode == Mode::Shared {
-            return store;
+        told: Some(Arc::clone(clock)),
+    }))
+}
+
+/// Waits until `store` shares what it knows.
+pub(crate) async fn joined(store: &FleetStore) {
+    until("it shares what it knows", || store.status().mode == Mode::Shared).await;
+}
+
+/// Waits until something holds.
+pub(crate) async fn until(what: &str, holds: impl Fn() -> bool) {
+    for _ in 0..3000 {
+        if holds() {
+            return;
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    panic!("the store never connected");
+    panic!("not within 15 s: {what}");
 }

@@ -1,0 +1,341 @@
+//! Several replicas before one server that loses things: what was granted is never forgotten, and nothing is
+//! granted twice.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use redis::AsyncCommands;
+use redis::aio::MultiplexedConnection;
+use weighbridge_domain::deployment::{Deployment, Endpoint, ModelTemplate};
+use weighbridge_domain::failure::FailureKind;
+use weighbridge_domain::group::ModelGroup;
+use weighbridge_domain::limits::{Limits, Tokens};
+use weighbridge_domain::policy::CooldownVerdict;
+use weighbridge_domain::table::RoutingTable;
+use weighbridge_domain::time::Timestamp;
+use weighbridge_domain::view::{DeploymentView, Health};
+use weighbridge_state::fleet::FleetStore;
+use weighbridge_state::{
+    Admission, Candidate, Grant, Mode, Outcome, Refusal, RefusalCause, Regard, Reserve, Settlement, SharedState,
+};
+
+use crate::support::{Server, joined, replica, runtime, until};
+
+/// A fleet of replicas and the server between them.
+struct Fleet {
+    server: Option<Server>,
+    port: u16,
+    redis: MultiplexedConnection,
+    clock: Arc<AtomicU64>,
+    replicas: Vec<Arc<FleetStore>>,
+    deployment: Arc<Deployment>,
+}
+
+impl Fleet {
+    async fn start(replicas: usize, limits: Limits) -> Self {
+        let server = Server::start();
+        let clock = Arc::new(AtomicU64::new(1_700_000_000_300));
+        let endpoint = Endpoint::new("openai", "http://localhost/v1");
+        let deployment =
+            Arc::new(Deployment { limits, ..Deployment::new("a", "g", ModelTemplate::new("m"), endpoint) });
+        let mut fleet = Self {
+            port: server.port,
+            redis: connection(server.port).await,
+            clock,
+            replicas: Vec::new(),
+            deployment,
+            server: Some(server),
+        };
+        for _ in 0..replicas {
+            fleet.add().await;
+        }
+        fleet
+    }
+
+    /// One more replica.
+    async fn add(&mut self) {
+        let store = replica(self.server.as_ref().expect("it runs"), "repair", &self.clock);
+        let mut table = RoutingTable::default();
+        table.add_group(ModelGroup::new("g", vec![Arc::clone(&self.deployment)]));
+        store.adopt(&table, self.now());
+        joined(&store).await;
+        // Everybody has been counted.
+        let count = u32::try_from(self.replicas.len() + 1).expect("few");
+        self.replicas.push(store);
+        for store in &self.replicas {
+            until("everybody is counted", || store.status().replicas == count).await;
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.clock.load(Ordering::Relaxed))
+    }
+
+    fn wait(&self, ms: u64) {
+        self.clock.fetch_add(ms, Ordering::Relaxed);
+    }
+
+    async fn ask(&self, at: usize) -> Result<Grant, Refusal> {
+        let candidates = [Candidate { deployment: Arc::clone(&self.deployment), cooldown: Regard::Heed }];
+        let ask = Reserve { candidates: &candidates, tokens: Tokens { input: 10, output: 0 } };
+        match self.replicas[at].reserve(ask, self.now()).await {
+            Admission::Granted(grant) => Ok(grant),
+            Admission::Refused(refusal) => Err(refusal),
+        }
+    }
+
+    /// How many of `count` requests at each replica are granted.
+    async fn grants(&self, count: usize) -> Vec<(usize, Grant)> {
+        let mut granted = Vec::new();
+        for at in 0..self.replicas.len() {
+            for _ in 0..count {
+                granted.extend(self.ask(at).await.ok().map(|grant| (at, grant)));
+            }
+        }
+        granted
+    }
+
+    fn settle(&self, at: usize, grant: Grant, outcome: Outcome) {
+        let peers = Arc::from([self.deployment.id.clone(), "b".into()]);
+        let deployment = Arc::clone(&self.deployment);
+        self.replicas[at].settle(Settlement { grant, deployment, used: None, outcome, peers }, self.now());
+    }
+
+    async fn view(&self, at: usize) -> DeploymentView {
+        self.replicas[at].settled().await;
+        self.replicas[at].view(std::slice::from_ref(&self.deployment), self.now())[0]
+    }
+
+    /// Waits until every replica shares what it knows, and shows `requests` used.
+    async fn agrees_on(&self, requests: u32) {
+        let mut used = Vec::new();
+        for _ in 0..600 {
+            used.clear();
+            for (at, store) in self.replicas.iter().enumerate() {
+                used.push((store.status().mode, self.view(at).await.usage.requests));
+            }
+            if used.iter().all(|used| *used == (Mode::Shared, requests)) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("not all agree on {requests}: {used:?}");
+    }
+
+    /// Waits until every replica is in `mode`.
+    async fn is(&self, mode: Mode) {
+        for store in &self.replicas {
+            until(mode.label(), || store.status().mode == mode).await;
+        }
+    }
+
+    /// Every key of the fleet with what is behind it, but for the heartbeats.
+    async fn dump(&mut self, kind: &str) -> Vec<(String, Vec<u8>)> {
+        let keys: Vec<String> = self.redis.keys(format!("wb:1:{{repair}}:{kind}*")).await.expect("keys");
+        let mut dump = Vec::new();
+        for key in keys {
+            dump.push((key.clone(), redis::cmd("DUMP").arg(&key).query_async(&mut self.redis).await.expect("a dump")));
+        }
+        dump
+    }
+
+    async fn put_back(&mut self, dump: Vec<(String, Vec<u8>)>) {
+        for (key, value) in dump {
+            let mut restore = redis::cmd("RESTORE");
+            restore.arg(key).arg(0).arg(value).arg("REPLACE");
+            restore.exec_async(&mut self.redis).await.expect("it is put back");
+        }
+    }
+
+    async fn delete(&mut self, kind: &str) {
+        let keys: Vec<String> = self.redis.keys(format!("wb:1:{{repair}}:{kind}*")).await.expect("keys");
+        let _: () = self.redis.del(keys).await.expect("deleted");
+    }
+}
+
+async fn connection(port: u16) -> MultiplexedConnection {
+    let client = redis::Client::open(format!("redis://127.0.0.1:{port}")).expect("a URL");
+    for _ in 0..400 {
+        if let Ok(connection) = client.get_multiplexed_async_connection().await {
+            return connection;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("the server never answered");
+}
+
+fn rpm(rpm: u32) -> Limits {
+    Limits { rpm: Some(rpm), ..Limits::default() }
+}
+
+fn check(test: impl Future<Output = ()>) {
+    runtime().block_on(test);
+}
+
+#[test]
+fn one_unit_is_left_and_everybody_wants_it() {
+    check(async {
+        let fleet = Fleet::start(3, rpm(7)).await;
+        assert_eq!(fleet.grants(2).await.len(), 6);
+        let all = join_all((0..150).map(|i| fleet.ask(i % 3))).await;
+        assert_eq!(all.iter().filter(|answer| answer.is_ok()).count(), 1);
+    });
+}
+
+#[test]
+fn a_server_that_went_back_in_time_is_told_what_it_forgot() {
+    check(async {
+        let mut fleet = Fleet::start(2, rpm(100)).await;
+        assert_eq!(fleet.grants(15).await.len(), 30);
+        let (windows, contributions) = (fleet.dump("w:").await, fleet.dump("c:").await);
+        assert_eq!(fleet.grants(20).await.len(), 40);
+        fleet.put_back(windows).await;
+        fleet.put_back(contributions).await;
+        assert_eq!(fleet.ask(0).await.map(|_| ()), Ok(()));
+        fleet.agrees_on(71).await;
+        assert_eq!(fleet.grants(100).await.len(), 29, "and no more than the limit in all");
+    });
+}
+
+#[test]
+fn a_server_that_was_emptied_is_told_everything() {
+    check(async {
+        let mut fleet = Fleet::start(3, rpm(60)).await;
+        assert_eq!(fleet.grants(10).await.len(), 30);
+        let _: () = redis::cmd("FLUSHALL").query_async(&mut fleet.redis).await.expect("flushed");
+        fleet.agrees_on(30).await;
+        assert_eq!(fleet.grants(30).await.len(), 30);
+    });
+}
+
+#[test]
+fn a_window_that_was_evicted_is_told_again() {
+    check(async {
+        let mut fleet = Fleet::start(2, rpm(40)).await;
+        assert_eq!(fleet.grants(10).await.len(), 20);
+        fleet.delete("w:").await;
+        assert_eq!(fleet.ask(1).await.map(|_| ()), Ok(()));
+        fleet.agrees_on(21).await;
+        assert_eq!(fleet.grants(40).await.len(), 19);
+    });
+}
+
+#[test]
+fn lost_contributions_count_twice_rather_than_not_at_all() {
+    check(async {
+        let mut fleet = Fleet::start(2, rpm(100)).await;
+        assert_eq!(fleet.grants(10).await.len(), 20);
+        fleet.delete("c:").await;
+        assert_eq!(fleet.ask(0).await.map(|_| ()), Ok(()));
+        fleet.is(Mode::Shared).await;
+        let used = fleet.view(0).await.usage.requests;
+        assert!((21..=41).contains(&used), "{used}");
+        // Exact again once the window has passed.
+        fleet.wait(62_000);
+        assert_eq!(fleet.grants(10).await.len(), 20);
+        fleet.agrees_on(20).await;
+    });
+}
+
+#[test]
+fn replicas_serve_their_shares_while_the_server_is_gone_and_tell_it_afterwards() {
+    check(async {
+        let mut fleet = Fleet::start(3, rpm(60)).await;
+        assert_eq!(fleet.grants(5).await.len(), 15);
+        for at in 0..3 {
+            fleet.view(at).await;
+        }
+        fleet.server = None;
+        let alone = fleet.grants(40).await.len();
+        assert!((40..=45).contains(&alone), "{alone} of the 45 that were left");
+        fleet.is(Mode::Local).await;
+        assert!(
+            fleet
+                .replicas
+                .iter()
+                .all(|store| { store.exposure(std::slice::from_ref(&fleet.deployment))[0].requests == 20.0 })
+        );
+        fleet.server = Some(Server::at(fleet.port));
+        fleet.agrees_on(15 + u32::try_from(alone).expect("few")).await;
+        assert_eq!(fleet.grants(40).await.len(), 45 - alone);
+    });
+}
+
+#[test]
+fn a_rest_that_one_was_told_binds_all_and_one_ends_it() {
+    check(async {
+        let fleet = Fleet::start(3, Limits::default()).await;
+        let grant = fleet.ask(0).await.expect("granted");
+        let verdict = CooldownVerdict::AtOnce(Duration::from_secs(9));
+        fleet.settle(0, grant, Outcome::Failure { kind: FailureKind::RateLimited, verdict });
+        fleet.replicas[0].settled().await;
+        for at in [1, 2, 0] {
+            let refusal = fleet.ask(at).await.expect_err("it rests");
+            assert_eq!(
+                (refusal.cause, refusal.retry_at),
+                (RefusalCause::AllCooling, Some(fleet.now() + Duration::from_secs(9)))
+            );
+        }
+        fleet.wait(9000);
+        let answers = join_all((0..30).map(|i| fleet.ask(i % 3))).await;
+        let probes: Vec<_> =
+            answers.into_iter().enumerate().filter_map(|(i, answer)| Some((i % 3, answer.ok()?))).collect();
+        let [(at, probe)] = &probes[..] else { panic!("one probe: {probes:?}") };
+        assert!(probe.is_probe);
+        fleet.settle(*at, probe.clone(), Outcome::Success { sample: None });
+        fleet.replicas[*at].settled().await;
+        assert_eq!(fleet.grants(1).await.len(), 3);
+        for at in 0..3 {
+            assert_eq!(fleet.view(at).await.health, Health::Ready);
+        }
+    });
+}
+
+#[test]
+fn a_server_that_was_emptied_is_told_who_rests() {
+    check(async {
+        let mut fleet = Fleet::start(2, Limits::default()).await;
+        fleet.replicas[0].drain(&"a".into(), None, fleet.now()).await;
+        fleet.view(1).await;
+        let _: () = redis::cmd("FLUSHALL").query_async(&mut fleet.redis).await.expect("flushed");
+        // Nobody is let through meanwhile, alone or together.
+        for _ in 0..200 {
+            assert!(fleet.ask(1).await.is_err());
+        }
+        fleet.agrees_on(0).await;
+        assert_eq!(fleet.view(0).await.health, Health::Drained { until: None });
+        fleet.replicas[1].restore(&"a".into(), fleet.now()).await;
+        assert_eq!(fleet.grants(1).await.len(), 2);
+    });
+}
+
+#[test]
+fn a_replica_that_vanished_leaves_its_places() {
+    check(async {
+        let mut fleet = Fleet::start(2, Limits { max_parallel_requests: Some(10), ..Limits::default() }).await;
+        let grants = fleet.grants(6).await;
+        assert_eq!(grants.iter().map(|(at, _)| *at).filter(|at| *at == 0).count(), 6);
+        assert_eq!(grants.len(), 10, "ten in all");
+        let gone = fleet.replicas.remove(0);
+        drop(gone);
+        // Time goes on in steps that leave room for heartbeats.
+        for _ in 0..12 {
+            fleet.wait(500);
+            tokio::time::sleep(Duration::from_millis(300)).await;
+        }
+        assert_eq!(fleet.view(0).await.in_flight, 4);
+        assert_eq!(fleet.grants(10).await.len(), 6);
+    });
+}
+
+#[test]
+fn a_replica_that_leaves_says_so() {
+    check(async {
+        let mut fleet = Fleet::start(2, Limits::default()).await;
+        let gone = fleet.replicas.remove(0);
+        gone.close().await;
+        until("one is left", || fleet.replicas[0].status().replicas == 1).await;
+    });
+}
