@@ -171,3 +171,17 @@ async fn what_did_not_change_keeps_its_state() {
     assert_eq!(router.chat(&chat("g")).await.header("x-weighbridge-deployment"), "used");
     assert_eq!(reloading.providers.report("limited").requests, 1, "it still rests");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_keeps_the_store_it_began_with() {
+    let mut reloading = Reloading::start(&["slow"]).await;
+    let another =
+        reloading.providers.config(&["slow"], "state: { store: redis, redis: { port: 1, host: 127.0.0.1 } }\n");
+    std::fs::write(reloading.path("aside"), another).unwrap();
+    let reply = reloading.reload().await;
+    let warnings = reply.json()["warnings"].to_string();
+    assert!(reply.status == 200 && warnings.contains("keeps the store it began with"), "{}", reply.body);
+    assert_eq!(reloading.router.get("/router/deployments").await.json()["mode"], "embedded");
+    reloading.process.signal("TERM");
+    assert!(reloading.process.ended().await.success());
+}

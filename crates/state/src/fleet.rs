@@ -113,7 +113,7 @@ impl FleetStore {
         for shard in &self.shards {
             if let Some((link, _)) = link_of(&shard.phase()) {
                 // What could not be read is as old as it was.
-                drop(tokio::time::timeout(REFRESH, keeper::look(shard, &link)).await);
+                drop(tokio::time::timeout(REFRESH, keeper::look(shard, &link, &shard.members())).await);
             }
         }
     }

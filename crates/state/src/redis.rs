@@ -10,6 +10,7 @@ mod encode;
 mod keys;
 mod lane;
 mod link;
+mod news;
 mod scripts;
 mod self_test;
 

@@ -115,10 +115,20 @@ impl Replica {
         };
         *in_force = InForce { generation: in_force.generation + 1, files: loaded.files };
         let generation = in_force.generation;
-        let table = Arc::new(loaded.table);
+        let mut warnings: Vec<String> = loaded.warnings.iter().map(ToString::to_string).collect();
+        let mut table = loaded.table;
+        let store = &self.engine.table().store;
+        if table.store != *store {
+            warnings.push(
+                "warning: where counters live has changed; this process keeps the store it began with: start it anew"
+                    .to_owned(),
+            );
+            table.store.clone_from(store);
+        }
+        let table = Arc::new(table);
         self.engine.adopt(Arc::clone(&table));
         self.tell_loaded(&table, generation);
-        Ok(Reloaded { generation, warnings: loaded.warnings.iter().map(ToString::to_string).collect() })
+        Ok(Reloaded { generation, warnings })
     }
 
     /// Tells why a configuration was not put in force.

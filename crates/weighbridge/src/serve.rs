@@ -3,8 +3,10 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::time::Instant;
 use weighbridge::BuildError;
 use weighbridge::replica::Replica;
 use weighbridge_config::env::ProcessEnvironment;
@@ -12,10 +14,14 @@ use weighbridge_config::load;
 use weighbridge_config::watch::Watch;
 use weighbridge_providers::catalog::catalog;
 use weighbridge_server::{Drain, Reload, serve};
+use weighbridge_state::Mode;
 use weighbridge_telemetry::logs::{self, Format};
 
 use crate::args::Serve;
 use crate::signals;
+
+/// How long the shared store is waited for before the first request is served.
+const JOIN_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Runs a replica to its end.
 ///
@@ -34,6 +40,7 @@ pub(crate) async fn run(args: &Serve) -> Result<(), String> {
     // Port 0 means any: the log tells which it came to be.
     let address = listener.local_addr().map_err(|error| error.to_string())?;
     let drain = Drain::new();
+    join_fleet(&replica).await;
     tokio::spawn(reload_on_change(Arc::clone(&replica)));
     tokio::spawn(reload_on_hangup(Arc::clone(&replica)));
     tokio::spawn(drain_on_signal(drain.clone()));
@@ -42,6 +49,16 @@ pub(crate) async fn run(args: &Serve) -> Result<(), String> {
     // Whoever else is in the fleet need not wait to find this replica gone.
     replica.engine().state().close().await;
     served
+}
+
+/// Waits until the shared store is joined: a replica that serves before that takes a share that others may be using.
+/// One that cannot be reached is not waited for longer than a moment.
+async fn join_fleet(replica: &Replica) {
+    let state = replica.engine().state();
+    let give_up_at = Instant::now() + JOIN_PATIENCE;
+    while state.status().mode == Mode::Local && Instant::now() < give_up_at {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 /// Loads the configuration anew whenever one of its files changed.

@@ -118,13 +118,19 @@ impl Clerk {
         match answer {
             Ok(reply) => {
                 self.timeouts = 0;
-                if let Some(jump) = shard.time.heard(reply.now, sent) {
+                let jump = shard.time.heard(reply.now, sent);
+                if let Some(jump) = jump {
                     shard.jumped(jump);
                 }
                 match reply.result {
                     TurnResult::Done(done) => {
                         observe(StoreOutcome::Done);
+                        shard.is_found();
                         self.carry_out(draft, done, asks, &settlements);
+                        if jump.is_some() {
+                            // What others granted has left the window too early.
+                            shard.fault(connection, Fault::Stale { saw_loss: true });
+                        }
                         return;
                     }
                     TurnResult::Late => observe(StoreOutcome::TimedOut),

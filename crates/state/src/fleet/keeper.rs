@@ -13,7 +13,7 @@ use weighbridge_domain::name::{DeploymentId, QuotaName};
 
 use super::link::{Connected, Connector, Link, LinkError, News};
 use super::protocol::{Beat, Epoch, Join, Replay, ReplicaId};
-use super::shard::{Connection, Fault, Phase, Shard};
+use super::shard::{Connection, Fault, Members, Phase, Shard};
 
 /// Between two heartbeats.
 const BEAT: Duration = Duration::from_millis(200);
@@ -100,7 +100,8 @@ pub(crate) async fn keep(mut keeper: Keeper) {
 
 impl Keeper {
     async fn connect(&mut self, was_slow: bool, has_been_away: bool) -> Result<Joined, LinkError> {
-        let Connected { link, news, warnings } = self.connector.connect().await?;
+        let Connected { link, warnings } = self.connector.connect().await?;
+        let news = link.listen().await?;
         for what in &warnings {
             self.shard.observer.observe(&Event::StoreWarned { what });
         }
@@ -179,19 +180,15 @@ impl Keeper {
 
     /// The truth is in the store: reads what there is before the first request asks.
     async fn shared(&self, connection: &Connection) -> Result<(), LinkError> {
-        self.look(&connection.link).await?;
+        look(&self.shard, &connection.link, &self.shard.members()).await?;
         self.shard.enter(Phase::Shared(connection.clone()), "joined the store");
         Ok(())
     }
 
-    /// Reads what the fleet knows of every deployment.
-    async fn look(&self, link: &Arc<dyn Link>) -> Result<(), LinkError> {
-        look(&self.shard, link).await
-    }
-
     /// Stays with a connection until it is of no use.
     async fn stay(&mut self, joined: Joined) -> End {
-        let Joined { mut connection, mut news } = joined;
+        let Joined { mut connection, news } = joined;
+        let mut news = Some(news);
         let (mut beats, mut missed) = (0_u32, 0);
         loop {
             let rests = match *self.shard.phase() {
@@ -208,12 +205,20 @@ impl Keeper {
                     Some(fault) => return End::Fault(fault),
                     None => return End::Left,
                 },
-                heard = news.recv() => match heard {
-                    Some(News::Standing(mark, report)) => { self.shard.heard_news(&mark, &report); continue; }
+                heard = hear(&mut news) => match heard {
+                    Some(News::Standing(mark, report)) => {
+                        self.shard.heard_news(&mark, &report);
+                        continue;
+                    }
+                    // Both want a heartbeat now: it tells whether more than that is amiss.
                     Some(News::Epoch) => {}
-                    None => return End::Fault(Fault::Broken("news can no longer be heard".to_owned())),
+                    None => news = None,
                 },
                 () = sleep(rests) => {}
+            }
+            if news.is_none() {
+                // Until they are heard again every heartbeat reads what they would tell.
+                news = connection.link.listen().await.ok();
             }
             beats = beats.wrapping_add(1);
             match self.beat(&mut connection, beats % NAMES_EVERY == 1).await {
@@ -254,7 +259,7 @@ impl Keeper {
             self.reap(&connection.link, dead).await?;
         }
         // Where time is told, so is when to look.
-        if shard.time.passes() { self.look(&connection.link).await } else { Ok(()) }
+        if shard.time.passes() { look(&shard, &connection.link, &shard.wanted()).await } else { Ok(()) }
     }
 
     /// Takes a dead replica off the books.
@@ -287,15 +292,22 @@ impl Keeper {
     }
 }
 
+/// The next piece of news; never, while there is nothing to hear them by.
+async fn hear(news: &mut Option<mpsc::Receiver<News>>) -> Option<News> {
+    match news {
+        Some(news) => news.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
 /// A connection over which an epoch was joined.
 struct Joined {
     connection: Connection,
     news: mpsc::Receiver<News>,
 }
 
-/// Reads what the fleet knows of every deployment, in pieces.
-pub(crate) async fn look(shard: &Shard, link: &Arc<dyn Link>) -> Result<(), LinkError> {
-    let members = shard.members();
+/// Reads what the fleet knows of `members`, in pieces.
+pub(crate) async fn look(shard: &Shard, link: &Arc<dyn Link>, members: &Members) -> Result<(), LinkError> {
     let quotas = members.quotas();
     let ids: Vec<DeploymentId> = members.deployments.iter().map(|deployment| deployment.id.clone()).collect();
     for piece in 0..quotas.len().max(ids.len()).div_ceil(CHUNK) {

@@ -53,23 +53,24 @@ pub trait Link: Send + Sync + fmt::Debug {
         members: &'a [DeploymentId],
     ) -> Answer<'a, Result<Snapshot, LinkError>>;
 
+    /// News from the store as they come; the channel ends when they can no longer be heard.
+    fn listen(&self) -> Answer<'_, Result<mpsc::Receiver<News>, LinkError>>;
+
     /// Carries out an operator's word.
     fn operate<'a>(&'a self, id: &'a DeploymentId, operation: Operation) -> Answer<'a, Result<Operated, LinkError>>;
 }
 
 /// Makes connections.
 pub trait Connector: Send + Sync + fmt::Debug {
-    /// Makes one that is checked and ready, with news from the store as they come.
+    /// Makes one that is checked and ready.
     fn connect(&self) -> Answer<'_, Result<Connected, LinkError>>;
 }
 
-/// A connection, and the news that come with it.
+/// A connection, and what its making has shown.
 #[derive(Debug)]
 pub struct Connected {
     /// The connection.
     pub link: Arc<dyn Link>,
-    /// News; the channel ends when they can no longer be heard.
-    pub news: mpsc::Receiver<News>,
     /// What an operator should know about the server, as whole sentences.
     pub warnings: Vec<String>,
 }

@@ -1,7 +1,7 @@
 //! What one replica knows of one shard of the fleet's books, and what it decides by that.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -30,6 +30,8 @@ use crate::{
 
 /// How long what is known of the others' usage counts without being heard again.
 const WINDOW: Duration = Duration::from_secs(61);
+/// How long a deployment is looked at after somebody wanted to know of it.
+const WANTED_FOR: Duration = Duration::from_secs(10);
 /// How long a full deployment is not asked again, at most: refunds may free it sooner than it said.
 const FULL_FOR: Duration = Duration::from_millis(250);
 /// How long the others need to notice that a replica has vanished, and to forget what it may have been granted before.
@@ -94,7 +96,8 @@ pub(crate) struct Shard {
     members: ArcSwap<Members>,
     roll: RwLock<Roll>,
     vanished: AtomicU32,
-    lost_at: Mutex<Option<Timestamp>>,
+    /// When the store was lost, in ms; 0 while it is not.
+    lost_at: AtomicU64,
 }
 
 /// What is known of one window beside what the books say.
@@ -106,6 +109,8 @@ struct Known {
     others: WindowUsage,
     others_in_flight: u32,
     heard_at: Timestamp,
+    /// When somebody last wanted to know.
+    wanted_at: Timestamp,
     /// Since the store was lost.
     since: Option<SinceLoss>,
 }
@@ -164,7 +169,7 @@ impl Shard {
             members: ArcSwap::default(),
             roll: RwLock::default(),
             vanished: AtomicU32::new(0),
-            lost_at: Mutex::new(None),
+            lost_at: AtomicU64::new(0),
         }
     }
 
@@ -186,15 +191,27 @@ impl Shard {
     pub(crate) fn enter(&self, phase: Phase, reason: &str) {
         let before = self.mode();
         if matches!(phase, Phase::Shared(_)) {
-            *lock(&self.lost_at) = None;
+            self.is_found();
         } else {
-            lock(&self.lost_at).get_or_insert_with(|| self.time.now());
+            self.is_lost(self.time.now());
         }
         self.phase.store(Arc::new(phase));
         let mode = self.mode();
         if mode != before {
             self.observer.observe(&Event::StoreModeChanged { mode: mode.label(), reason });
         }
+    }
+
+    /// The store carries out what it is told.
+    pub(crate) fn is_found(&self) {
+        self.lost_at.store(0, Ordering::Relaxed);
+    }
+
+    /// The store is out of reach; since when.
+    fn is_lost(&self, now: Timestamp) -> Timestamp {
+        let now_ms = now.as_millis();
+        let since = self.lost_at.compare_exchange(0, now_ms, Ordering::Relaxed, Ordering::Relaxed);
+        Timestamp::from_millis(since.map_or_else(|before| before, |_| now_ms))
     }
 
     /// Tells the keeper what befell the connection; nothing is granted over it meanwhile.
@@ -266,7 +283,7 @@ impl Shard {
         if matches!(**self.phase.load(), Phase::Left) {
             return Admission::Refused(Refusal { retry_at: None, cause: RefusalCause::AtLimit });
         }
-        let lost_at = *lock(&self.lost_at).get_or_insert(server_now);
+        let lost_at = self.is_lost(server_now);
         let limits = |deployment: &Deployment, own: WindowUsage| {
             self.limits_alone(deployment, own, ask.tokens, server_now, lost_at)
         };
@@ -529,6 +546,22 @@ impl Shard {
         let by_mark = by_mark.collect();
         self.members.store(Arc::new(Members { deployments, by_mark }));
         self.books.adopt(table);
+        self.forget();
+    }
+
+    /// Forgets what is no longer in the table, and is neither in use nor in the window.
+    fn forget(&self) {
+        let now = self.time.now();
+        let members = self.members();
+        let quotas = members.quotas();
+        let is_over = |quota: &QuotaName| {
+            self.books.window(quota, now, |window| window.usage().requests == 0 && window.in_flight() == 0)
+        };
+        lock(&self.windows).retain(|quota, _| quotas.binary_search(quota).is_ok() || !is_over(quota));
+        let is_known = |id: &DeploymentId| members.deployments.iter().any(|deployment| deployment.id == *id);
+        let mut generations = self.generations.write().unwrap_or_else(PoisonError::into_inner);
+        generations.retain(|id, _| is_known(id));
+        self.full.write().unwrap_or_else(PoisonError::into_inner).retain(|id, _| is_known(id));
     }
 
     pub(crate) fn members(&self) -> Arc<Members> {
@@ -539,13 +572,26 @@ impl Shard {
 
     /// Adds what the others do to what this replica does.
     pub(crate) fn add_others(&self, deployments: &[Arc<Deployment>], views: &mut [DeploymentView], now: Timestamp) {
-        let windows = lock(&self.windows);
+        let mut windows = lock(&self.windows);
         for (deployment, view) in deployments.iter().zip(views) {
-            if let Some(known) = windows.get(&deployment.quota) {
+            if let Some(known) = windows.get_mut(&deployment.quota) {
+                known.wanted_at = now;
                 view.usage = sum(view.usage, known.others(now));
                 view.in_flight = view.in_flight.saturating_add(known.others_in_flight);
+            } else {
+                windows.insert(deployment.quota.clone(), Known { wanted_at: now, ..Known::default() });
             }
         }
+    }
+
+    /// The deployments that somebody wanted to know of lately: of the others, news tell what matters.
+    pub(crate) fn wanted(&self) -> Members {
+        let now = self.time.now();
+        let windows = lock(&self.windows);
+        let is_wanted = |quota| windows.get(quota).is_some_and(|known| now.since(known.wanted_at) < WANTED_FOR);
+        let members = self.members.load();
+        let wanted = members.deployments.iter().filter(|deployment| is_wanted(&deployment.quota));
+        Members { deployments: wanted.cloned().collect(), by_mark: HashMap::new() }
     }
 
     /// The clock of the store jumped ahead: what was granted here is not older for it.

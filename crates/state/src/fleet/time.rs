@@ -1,7 +1,7 @@
 //! The store's clock, as a replica reckons it between two replies.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -9,6 +9,8 @@ use weighbridge_domain::time::{Timestamp, millis};
 
 /// A step of the store's clock that is no drift, in ms.
 const JUMP_MS: i64 = 500;
+/// A reply that took longer says too little about the instant it was made at.
+const CLOSE: Duration = Duration::from_millis(100);
 
 /// The store's clock.
 #[derive(Debug)]
@@ -16,6 +18,8 @@ pub(crate) struct ServerTime {
     started: Instant,
     /// The store's time when this process's own clock stood at zero, in ms; 0 while nobody has said.
     zero_ms: AtomicI64,
+    /// Whether it was the store that said so.
+    is_heard: AtomicBool,
     /// In tests time is what callers say it is.
     told: Option<Arc<AtomicU64>>,
 }
@@ -23,7 +27,7 @@ pub(crate) struct ServerTime {
 impl ServerTime {
     /// A clock that goes by the store's replies, or by what callers `told` it.
     pub(crate) fn new(told: Option<Arc<AtomicU64>>) -> Self {
-        Self { started: Instant::now(), zero_ms: AtomicI64::new(0), told }
+        Self { started: Instant::now(), zero_ms: AtomicI64::new(0), is_heard: AtomicBool::new(false), told }
     }
 
     /// Whether time passes by itself.
@@ -66,13 +70,17 @@ impl ServerTime {
         if self.told.is_some() {
             return None;
         }
-        let middle = sent + sent.elapsed() / 2;
+        let took = sent.elapsed();
+        if took > CLOSE && self.zero_ms.load(Ordering::Relaxed) != 0 {
+            return None;
+        }
+        let middle = sent + took / 2;
         let zero = signed(shown.as_millis()) - self.elapsed_ms(middle);
         let before = self.zero_ms.swap(zero, Ordering::Relaxed);
         let ahead = zero - before;
         // The first word of the store replaces a guess: that is no jump of its clock.
-        let slack = signed(millis(sent.elapsed()));
-        (before != 0 && ahead > JUMP_MS + slack).then(|| Duration::from_millis(ahead.unsigned_abs()))
+        let is_first = !self.is_heard.swap(true, Ordering::Relaxed);
+        (!is_first && ahead > JUMP_MS).then(|| Duration::from_millis(ahead.unsigned_abs()))
     }
 
     fn at(&self, instant: Instant) -> Timestamp {

@@ -5,8 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use futures_util::StreamExt;
-use redis::aio::PubSub;
 use redis::cluster::ClusterClientBuilder;
 use redis::io::tcp::{TcpSettings, socket2};
 use redis::sentinel::{SentinelClientBuilder, SentinelServerType};
@@ -14,17 +12,17 @@ use redis::{
     AsyncConnectionConfig, Client, ClientTlsConfig, ConnectionAddr, ConnectionInfo, IntoConnectionInfo,
     ProtocolVersion, RedisConnectionInfo, RedisError, RedisResult, TlsCertificates, TlsMode, Value,
 };
-use tokio::sync::mpsc;
 use weighbridge_domain::store::{Login, RedisSettings, ServerAddress, Tls, Topology};
 use weighbridge_domain::time::millis;
 
 use super::keys::Keys;
 use super::lane::{Caller, Lane, ToldClock, in_words};
 use super::link::RedisLink;
+use super::news::Listener;
 use super::scripts::Scripts;
-use super::{decode, encode, self_test};
+use super::{encode, self_test};
 use crate::Answer;
-use crate::fleet::link::{Connected, Connector, LinkError, News};
+use crate::fleet::link::{Connected, Connector, LinkError};
 
 /// How long a check of a new connection may take.
 const CHECK: Duration = Duration::from_millis(500);
@@ -32,8 +30,6 @@ const CHECK: Duration = Duration::from_millis(500);
 const USER_TIMEOUT: Duration = Duration::from_secs(2);
 /// Connections of the admin lane.
 const ADMIN_CONNECTIONS: usize = 4;
-/// News that wait to be heard; past that the next poll tells.
-const NEWS: usize = 1024;
 
 /// Makes connections to Redis.
 pub struct RedisConnector {
@@ -86,6 +82,7 @@ impl RedisConnector {
             keys: Arc::clone(&self.keys),
             call_timeout: self.settings.call_timeout,
             may_move: matches!(found, Found::Cluster { .. }),
+            listener: self.listener(found),
         };
         match tokio::time::timeout(CHECK, link.turns.load()).await {
             Ok(loaded) => loaded.map_err(|error| self.broken(&error))?,
@@ -93,8 +90,7 @@ impl RedisConnector {
         }
         let warnings = self.check_server(&link).await?;
         self_test::run(&link).await?;
-        let news = self.listen(&found).await.map_err(|error| self.broken(&error))?;
-        Ok(Connected { link: Arc::new(link), news, warnings })
+        Ok(Connected { link: Arc::new(link), warnings })
     }
 
     async fn found(&self, protocol: ProtocolVersion) -> RedisResult<Found> {
@@ -232,6 +228,15 @@ impl RedisConnector {
         }
     }
 
+    /// A way to hear news: in a cluster whatever is published on one node reaches all of them.
+    fn listener(&self, found: Found) -> Listener {
+        let clients = match found {
+            Found::Server(client) => vec![*client],
+            Found::Cluster { nodes, .. } => nodes,
+        };
+        Listener { clients, channel: self.keys.channel(), connect_timeout: self.settings.connect_timeout }
+    }
+
     /// Whether the server may be written to and forgets nothing by itself; what an operator should mend.
     async fn check_server(&self, link: &RedisLink) -> Result<Vec<String>, LinkError> {
         let call = encode::call(&self.scripts.server, &[self.keys.epoch().as_bytes()]);
@@ -259,49 +264,6 @@ impl RedisConnector {
             warnings.push(what);
         }
         Ok(warnings)
-    }
-
-    /// Listens to what other replicas do.
-    async fn listen(&self, found: &Found) -> RedisResult<mpsc::Receiver<News>> {
-        let mut pubsub = match found {
-            Found::Server(client) => self.subscriber(client).await?,
-            // Whatever is published on one node reaches all of them.
-            Found::Cluster { nodes, .. } => self.any_subscriber(nodes).await?,
-        };
-        pubsub.subscribe(self.keys.channel()).await?;
-        let (tell, news) = mpsc::channel(NEWS);
-        tokio::spawn(async move {
-            let mut messages = pubsub.into_on_message();
-            while let Some(message) = messages.next().await {
-                let heard = match message.get_payload_bytes() {
-                    b"E" => Some(News::Epoch),
-                    payload => decode::standing(payload).map(|(mark, report)| News::Standing(mark, report)),
-                };
-                // One too many is told by the next poll.
-                if heard.is_some_and(|heard| tell.try_send(heard).is_err()) && tell.is_closed() {
-                    break;
-                }
-            }
-        });
-        Ok(news)
-    }
-
-    async fn any_subscriber(&self, nodes: &[Client]) -> RedisResult<PubSub> {
-        let mut last = timed_out("no node of the cluster answers");
-        for node in nodes {
-            match self.subscriber(node).await {
-                Ok(pubsub) => return Ok(pubsub),
-                Err(error) => last = error,
-            }
-        }
-        Err(last)
-    }
-
-    async fn subscriber(&self, client: &Client) -> RedisResult<PubSub> {
-        match tokio::time::timeout(self.settings.connect_timeout, client.get_async_pubsub()).await {
-            Ok(pubsub) => pubsub,
-            Err(_) => Err(timed_out("no connection for news in time")),
-        }
     }
 
     /// `error` with what an operator can do about it.

@@ -4,14 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use redis::{Cmd, Value};
+use tokio::sync::mpsc;
 use weighbridge_domain::name::{DeploymentId, QuotaName};
 use weighbridge_domain::time::{Timestamp, millis};
 
 use super::keys::Keys;
 use super::lane::Caller;
+use super::news::Listener;
 use super::{decode, encode};
 use crate::Answer;
-use crate::fleet::link::{Link, LinkError};
+use crate::fleet::link::{Link, LinkError, News};
 use crate::fleet::protocol::{
     Beat, Epoch, Join, Joined, Operated, Operation, Pulse, Replay, ReplicaId, Snapshot, Turn, TurnReply,
 };
@@ -33,6 +35,7 @@ pub(crate) struct RedisLink {
     pub(crate) call_timeout: Duration,
     /// Whether data may move to another server behind this connection.
     pub(crate) may_move: bool,
+    pub(crate) listener: Listener,
 }
 
 impl RedisLink {
@@ -142,6 +145,10 @@ impl Link for RedisLink {
         let mut call = encode::call(&self.scripts().snapshot, &names);
         call.arg(windows.len());
         Box::pin(async move { read(&self.admin.call(&call, UPKEEP).await?, decode::snapshot) })
+    }
+
+    fn listen(&self) -> Answer<'_, Result<mpsc::Receiver<News>, LinkError>> {
+        Box::pin(self.listener.listen())
     }
 
     fn operate<'a>(&'a self, id: &'a DeploymentId, operation: Operation) -> Answer<'a, Result<Operated, LinkError>> {

@@ -10,6 +10,7 @@ use weighbridge_domain::limits::{Limits, Tokens};
 use weighbridge_domain::policy::CooldownVerdict;
 
 use super::link::RedisLink;
+use super::news::Listener;
 use crate::Regard;
 use crate::fleet::link::{Link, LinkError};
 use crate::fleet::protocol::{
@@ -26,6 +27,7 @@ pub(crate) async fn run(link: &RedisLink) -> Result<(), LinkError> {
         keys: Arc::new(link.keys.scratch(&replica.0)),
         call_timeout: Duration::from_millis(500),
         may_move: false,
+        listener: Listener { clients: Vec::new(), channel: link.keys.channel(), connect_timeout: Duration::ZERO },
     };
     let join =
         Join { candidate: "trial".to_owned(), saw_loss: false, was_away: false, recovery: Duration::from_millis(1000) };
