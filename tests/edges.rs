@@ -7,7 +7,7 @@ use std::path::Path;
 const MAY: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("fakellm", &[]),
-    ("loadtest", &["fakellm"]),
+    ("loadtest", &["domain", "fakellm", "state"]),
     ("routing", &["domain"]),
     ("config", &["domain"]),
     ("telemetry", &["domain"]),

@@ -64,6 +64,26 @@ impl WindowUsage {
         self.input + self.output
     }
 
+    /// Both together.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self {
+            requests: self.requests + other.requests,
+            input: self.input + other.input,
+            output: self.output + other.output,
+        }
+    }
+
+    /// What there is here of each kind beyond `other`.
+    #[must_use]
+    pub const fn beyond(self, other: Self) -> Self {
+        Self {
+            requests: self.requests.saturating_sub(other.requests),
+            input: self.input.saturating_sub(other.input),
+            output: self.output.saturating_sub(other.output),
+        }
+    }
+
     /// Adds one request of `tokens`.
     pub fn add(&mut self, tokens: Tokens) {
         self.requests += 1;

@@ -17,6 +17,7 @@ use weighbridge_providers::encode::{Outgoing, encode};
 use weighbridge_providers::sse::{EventReader, ReaderOptions};
 use weighbridge_providers::transport::{BodyStream, UpstreamResponse};
 use weighbridge_providers::{failure, remaining, reply, simulated};
+use weighbridge_state::Counted;
 
 use crate::stream::{self, Opened};
 use crate::world::World;
@@ -32,6 +33,8 @@ pub(crate) struct Call<'a> {
     pub(crate) upstream_model: &'a str,
     pub(crate) request: &'a Request,
     pub(crate) options: &'a StopOptions,
+    /// What had been counted of the deployment when it was granted.
+    pub(crate) counted: Counted,
 }
 
 /// What an upstream said, before the client hears of it.
@@ -126,7 +129,7 @@ impl Call<'_> {
         }
         let feedback = remaining::read(headers, world.now());
         if !feedback.is_silent() {
-            world.state().observe(self.deployment, feedback, world.now());
+            world.state().observe(self.deployment, feedback, self.counted, world.now());
         }
     }
 

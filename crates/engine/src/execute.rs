@@ -232,6 +232,7 @@ impl Run<'_> {
     ) -> Result<Reached, Failure> {
         let Admitted { deployment, grant, peers } = admitted;
         let state = Arc::clone(self.world.state());
+        let counted = grant.counted();
         let permit = Permit::new(state, self.world.clock(), grant, Arc::clone(&deployment), peers);
         let upstream_model = deployment.model.fill(self.captures, &self.request.model);
         let call = Call {
@@ -239,6 +240,7 @@ impl Run<'_> {
             upstream_model: &upstream_model,
             request: self.request,
             options: &stop.options,
+            counted,
         };
         journal.calling(&deployment, &upstream_model, call.limit());
         let began = Instant::now();

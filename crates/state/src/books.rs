@@ -106,7 +106,8 @@ impl Books {
                     if is_probe {
                         book.condition.begin_probe(now);
                     }
-                    let grant = self.number(place, deployment, ask.tokens, is_probe, now);
+                    let grant =
+                        Grant { usage: window.usage(), ..self.number(place, deployment, ask.tokens, is_probe, now) };
                     book.open(&grant);
                     return Admission::Granted(grant);
                 }
@@ -124,12 +125,7 @@ impl Books {
         is_probe: bool,
         now: Timestamp,
     ) -> Grant {
-        let window = self.windows.get(&deployment.quota);
-        {
-            let mut window = lock(&window);
-            window.roll(now);
-            window.charge(&deployment.limits, tokens, now);
-        }
+        self.window(&deployment.quota, now, |window| window.charge(&deployment.limits, tokens, now));
         let grant = self.number(place, deployment, tokens, is_probe, now);
         lock(&self.books.get(&deployment.id)).open(&grant);
         grant
@@ -144,7 +140,16 @@ impl Books {
         at: Timestamp,
     ) -> Grant {
         let serial = self.serial.fetch_add(1, Ordering::Relaxed);
-        Grant { candidate, deployment: deployment.id.clone(), tokens, at, serial, is_probe, is_local: false }
+        Grant {
+            candidate,
+            deployment: deployment.id.clone(),
+            tokens,
+            at,
+            serial,
+            is_probe,
+            is_local: false,
+            usage: WindowUsage::default(),
+        }
     }
 
     /// Ends a grant's place in flight and settles its tokens.

@@ -40,7 +40,8 @@ use self::time::{ServerTime, to_caller};
 use crate::books::Release;
 use crate::tickets::Tickets;
 use crate::{
-    Admission, Answer, Candidate, Exposure, Grant, Mode, Refusal, Reserve, Settlement, SharedState, Status, announce,
+    Admission, Answer, Candidate, Counted, Exposure, Grant, Mode, Refusal, Reserve, Settlement, SharedState, Status,
+    announce,
 };
 
 /// How many candidates are asked in one call: the best few, and the rest only when all of those refuse.
@@ -244,9 +245,9 @@ impl SharedState for FleetStore {
         }
     }
 
-    fn observe(&self, deployment: &Arc<Deployment>, feedback: Feedback, _: Timestamp) {
+    fn observe(&self, deployment: &Arc<Deployment>, feedback: Feedback, counted: Counted, _: Timestamp) {
         let shard = self.shard(&deployment.quota);
-        shard.send(Job::Observe { deployment: Arc::clone(deployment), feedback });
+        shard.send(Job::Observe { deployment: Arc::clone(deployment), feedback, counted });
     }
 
     fn status(&self) -> Status {

@@ -30,7 +30,7 @@ use weighbridge_domain::policy::CooldownVerdict;
 use weighbridge_domain::store::StoreSettings;
 use weighbridge_domain::table::RoutingTable;
 use weighbridge_domain::time::Timestamp;
-use weighbridge_domain::view::DeploymentView;
+use weighbridge_domain::view::{DeploymentView, WindowUsage};
 
 use crate::fleet::link::Connector;
 use crate::fleet::{FleetParts, FleetStore};
@@ -71,8 +71,9 @@ pub trait SharedState: Send + Sync + fmt::Debug {
     /// once their last grant is settled; where state is shared, once nobody has used them for a while.
     fn adopt(&self, table: &RoutingTable, now: Timestamp);
 
-    /// Takes over what a provider's headers say about its own count. Only ever raises usage.
-    fn observe(&self, deployment: &Arc<Deployment>, feedback: Feedback, now: Timestamp);
+    /// Takes over what a provider's headers say about its own count, in reply to a request that was granted when
+    /// `counted` was. Only ever raises usage.
+    fn observe(&self, deployment: &Arc<Deployment>, feedback: Feedback, counted: Counted, now: Timestamp);
 
     /// Where the truth is at present, and how many replicas share it.
     fn status(&self) -> Status;
@@ -211,6 +212,24 @@ pub struct Grant {
     pub is_probe: bool,
     /// Whether it was granted from this replica's share, unknown to the shared store.
     pub is_local: bool,
+    /// What its window held then, this grant included.
+    pub usage: WindowUsage,
+}
+
+impl Grant {
+    /// What had been counted when it was granted.
+    pub const fn counted(&self) -> Counted {
+        Counted { at: self.at, usage: self.usage }
+    }
+}
+
+/// What had been counted of a window at some instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counted {
+    /// The instant, by the store's clock.
+    pub at: Timestamp,
+    /// What the window held.
+    pub usage: WindowUsage,
 }
 
 /// Why nobody was granted.

@@ -13,7 +13,7 @@ use weighbridge_domain::view::DeploymentView;
 
 use crate::books::{Books, Release};
 use crate::tickets::Tickets;
-use crate::{Admission, Answer, Exposure, Grant, Mode, Reserve, Settlement, SharedState, Status, announce};
+use crate::{Admission, Answer, Counted, Exposure, Grant, Mode, Reserve, Settlement, SharedState, Status, announce};
 
 /// Keeps everything in this process: what one replica needs.
 #[derive(Debug)]
@@ -74,8 +74,8 @@ impl SharedState for MemoryStore {
         self.books.adopt(table);
     }
 
-    fn observe(&self, deployment: &Arc<Deployment>, feedback: Feedback, now: Timestamp) {
-        self.books.window(&deployment.quota, now, |window| window.observe(&deployment.limits, feedback));
+    fn observe(&self, deployment: &Arc<Deployment>, feedback: Feedback, counted: Counted, now: Timestamp) {
+        self.books.window(&deployment.quota, now, |window| window.observe(&deployment.limits, feedback, counted));
     }
 
     fn status(&self) -> Status {

@@ -10,6 +10,8 @@ use weighbridge_domain::limits::{Feedback, Limits, Tokens};
 use weighbridge_domain::time::Timestamp;
 use weighbridge_domain::view::WindowUsage;
 
+use crate::Counted;
+
 /// Buckets that count.
 const LIVE: u64 = 61;
 /// Buckets there are; a power of two, so that a second's place is a mask away.
@@ -95,33 +97,46 @@ impl Ring {
         self.sum.output -= output;
     }
 
-    /// Raises usage to what a provider has counted, when that is more. The difference is charged so that it
-    /// leaves the window when the provider says its own count ends. A provider whose window is
-    /// longer than ours speaks of another limit.
-    pub fn observe(&mut self, limits: &Limits, feedback: Feedback) {
-        let WindowUsage { requests, .. } = self.sum;
+    /// Raises usage to what a provider had counted, when that was more than `counted` here for the same request. The
+    /// difference is charged so that it leaves the window when the provider's count does.
+    ///
+    /// A provider's words are as old as the request they answer, so they are held against what was known then, not
+    /// against what is left of it now. Requests may overtake one another on the way: what was granted until a second
+    /// later may be in its count. A provider whose window is longer than ours speaks of another limit.
+    pub fn observe(&mut self, limits: &Limits, feedback: Feedback, counted: Counted) {
+        let second = counted.at.as_secs();
+        let near = self.granted_in(second).and(self.granted_in(second + 1));
         if let (Some(rpm), Some(left)) = (limits.rpm, feedback.requests)
-            && let Some(second) = self.second_that_ends_in(left.resets_in)
+            && let Some(place) = self.place_that_ends(second, left.resets_in)
         {
-            let counted = rpm.saturating_sub(u32::try_from(left.amount).unwrap_or(u32::MAX));
-            let more = counted.saturating_sub(requests);
-            self.buckets[place(second)].requests += more;
+            let told = rpm.saturating_sub(u32::try_from(left.amount).unwrap_or(u32::MAX));
+            let known = (counted.usage.requests + near.requests).max(self.sum.requests);
+            let more = told.saturating_sub(known);
+            self.buckets[place].requests += more;
             self.sum.requests += more;
         }
         if let (Some(tpm), Some(left)) = (limits.tpm, feedback.tokens)
-            && let Some(second) = self.second_that_ends_in(left.resets_in)
+            && let Some(place) = self.place_that_ends(second, left.resets_in)
         {
-            let counted = u64::from(tpm).saturating_sub(left.amount);
-            let more = counted.saturating_sub(self.sum.tokens());
-            self.buckets[place(second)].input += more;
+            let told = u64::from(tpm).saturating_sub(left.amount);
+            let more = told.saturating_sub((counted.usage.tokens() + near.tokens()).max(self.sum.tokens()));
+            self.buckets[place].input += more;
             self.sum.input += more;
         }
     }
 
-    /// The live second whose bucket leaves the window after `span`; `None` when none stays so long.
-    fn second_that_ends_in(&self, span: Duration) -> Option<u64> {
+    /// What was granted in a second that still counts.
+    fn granted_in(&self, second: u64) -> WindowUsage {
+        let is_live = second <= self.now && self.now - second < LIVE;
+        if is_live { self.buckets[place(second)] } else { WindowUsage::default() }
+    }
+
+    /// The place of the bucket that leaves the window `span` after `second`; `None` when it has left, or none stays
+    /// so long.
+    fn place_that_ends(&self, second: u64, span: Duration) -> Option<usize> {
         let whole = span.as_secs() + u64::from(span.subsec_nanos() > 0);
-        (whole <= LIVE).then(|| (self.now + whole.max(1)).saturating_sub(LIVE))
+        let from = (second + whole.max(1)).checked_sub(LIVE)?;
+        (whole <= LIVE && from <= self.now && self.now - from < LIVE).then(|| place(from))
     }
 
     /// Whether one more request of `tokens` keeps within `limits`. A request that alone is above
@@ -164,11 +179,14 @@ fn fits(sum: WindowUsage, limits: &Limits, tokens: Tokens) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use proptest::prelude::*;
-    use weighbridge_domain::limits::{Limits, Tokens};
+    use weighbridge_domain::limits::{Feedback, Left, Limits, Tokens};
     use weighbridge_domain::time::Timestamp;
 
     use super::Ring;
+    use crate::Counted;
 
     #[test]
     fn a_limit_of_n_serves_n() {
@@ -185,6 +203,36 @@ mod tests {
         assert!(!ring.fits(&limits, Tokens::default()));
         ring.roll(Timestamp::from_millis(561_000));
         assert!(ring.fits(&limits, Tokens::default()));
+    }
+
+    #[test]
+    fn a_providers_own_count_is_believed_for_the_time_it_speaks_of() {
+        let limits = Limits { rpm: Some(10), ..Limits::default() };
+        let left = |amount, secs| Feedback {
+            requests: Some(Left { amount, resets_in: Duration::from_secs(secs) }),
+            tokens: None,
+        };
+        let at = |secs: u64| Timestamp::from_millis(secs * 1000);
+        let mut ring = Ring::default();
+        ring.roll(at(500));
+        ring.charge(Tokens::default());
+        let counted = Counted { at: at(500), usage: ring.usage() };
+        // Others have used 4 of its 10 as well; it counts them for 20 s more. One of them may have been granted here in
+        // the same second.
+        ring.roll(at(510));
+        ring.observe(&limits, left(5, 20), counted);
+        assert_eq!(ring.usage().requests, 4);
+        // Told again there is no doubt; told less nothing changes.
+        ring.observe(&limits, left(5, 20), counted);
+        ring.observe(&limits, left(9, 20), counted);
+        assert_eq!(ring.usage().requests, 5);
+        ring.roll(at(520));
+        assert_eq!(ring.usage().requests, 1);
+        // What it said of a minute ago is no news, and a day's limit is not ours.
+        ring.roll(at(570));
+        ring.observe(&limits, left(0, 60), counted);
+        ring.observe(&limits, left(0, 86_400), Counted { at: at(570), usage: ring.usage() });
+        assert_eq!(ring.usage().requests, 0);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use weighbridge_domain::limits::{ChargeBasis, Feedback, Limits, Tokens};
 use weighbridge_domain::time::Timestamp;
 use weighbridge_domain::view::WindowUsage;
 
+use crate::Counted;
 use crate::ring::Ring;
 use crate::smoother::Smoother;
 
@@ -82,7 +83,7 @@ impl Window {
     }
 
     /// Takes over what a provider has counted, when that is more.
-    pub fn observe(&mut self, limits: &Limits, feedback: Feedback) {
-        self.ring.observe(limits, feedback);
+    pub fn observe(&mut self, limits: &Limits, feedback: Feedback, counted: Counted) {
+        self.ring.observe(limits, feedback, counted);
     }
 }

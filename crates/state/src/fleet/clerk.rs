@@ -18,11 +18,13 @@ use weighbridge_domain::policy::CooldownVerdict;
 use weighbridge_domain::time::Timestamp;
 
 use super::link::LinkError;
-use super::protocol::{Ask, AskAnswer, Changed, Ended, EndedHow, Granted, Member, Turn, TurnDone, TurnResult};
+use super::protocol::{
+    Ask, AskAnswer, Changed, Ended, EndedHow, Granted, Member, Observed, Turn, TurnDone, TurnResult,
+};
 use super::shard::{Connection, Fault, Phase, Shard, is_certain};
 use crate::books::Change;
 use crate::latency::measured;
-use crate::{Admission, Candidate, Grant, Outcome, Refusal, RefusalCause, Settlement, announce};
+use crate::{Admission, Candidate, Counted, Grant, Outcome, Refusal, RefusalCause, Settlement, announce};
 
 /// Jobs in one call, at most.
 const BATCH: usize = 256;
@@ -43,7 +45,7 @@ pub(crate) enum Job {
     /// It has ended; its place in flight is free already.
     Settle(Box<Settlement>),
     /// A provider said what it has counted.
-    Observe { deployment: Arc<Deployment>, feedback: Feedback },
+    Observe { deployment: Arc<Deployment>, feedback: Feedback, counted: Counted },
     /// Everything before it has been told, or cannot be.
     Flush(oneshot::Sender<()>),
 }
@@ -79,7 +81,7 @@ impl Clerk {
             match job {
                 Job::Ask { candidates, tokens, reply } => asks.push(Asked { candidates, tokens, reply }),
                 Job::Settle(settlement) => self.settlements.push(*settlement),
-                Job::Observe { deployment, feedback } => observations.push((deployment, feedback)),
+                Job::Observe { deployment, feedback, counted } => observations.push((deployment, feedback, counted)),
                 Job::Flush(done) => flushes.push(done),
             }
         }
@@ -101,7 +103,12 @@ impl Clerk {
     }
 
     /// One call. Asks that are dropped unanswered are answered from this replica's share.
-    async fn say(&mut self, connection: &Connection, asks: Vec<Asked>, observations: Vec<(Arc<Deployment>, Feedback)>) {
+    async fn say(
+        &mut self,
+        connection: &Connection,
+        asks: Vec<Asked>,
+        observations: Vec<(Arc<Deployment>, Feedback, Counted)>,
+    ) {
         if asks.is_empty() && observations.is_empty() && self.settlements.is_empty() {
             return;
         }
@@ -196,8 +203,11 @@ impl Clerk {
             admissions.push(match answer {
                 AskAnswer::Granted { candidate, is_probe } => {
                     let deployment = &asked.candidates[*candidate].deployment;
-                    granted[usize::from(draft.windows[&deployment.quota])].add(asked.tokens);
-                    Admission::Granted(shard.books.enter(*candidate, deployment, asked.tokens, *is_probe, now))
+                    let window = usize::from(draft.windows[&deployment.quota]);
+                    granted[window].add(asked.tokens);
+                    let grant = shard.books.enter(*candidate, deployment, asked.tokens, *is_probe, now);
+                    let usage = done.windows[window].map_or(grant.usage, |report| report.usage);
+                    Admission::Granted(Grant { usage, ..grant })
                 }
                 AskAnswer::Refused { retry_at, is_full } => {
                     let cause = if *is_full { RefusalCause::AtLimit } else { RefusalCause::AllCooling };
@@ -273,7 +283,7 @@ impl Draft {
         connection: &Connection,
         asks: &[Asked],
         settlements: &[Settlement],
-        observations: &[(Arc<Deployment>, Feedback)],
+        observations: &[(Arc<Deployment>, Feedback, Counted)],
     ) -> Self {
         let turn = Turn {
             epoch: connection.epoch.clone(),
@@ -286,9 +296,9 @@ impl Draft {
             let ended = draft.ended(settlement, shard, now);
             draft.turn.settlements.push(ended);
         }
-        for (deployment, feedback) in observations {
+        for (deployment, feedback, counted) in observations {
             let member = draft.counted(deployment, shard, now);
-            draft.turn.observations.push((member, *feedback));
+            draft.turn.observations.push(Observed { member, feedback: *feedback, counted: *counted });
         }
         for asked in asks {
             let mut ask = Ask { tokens: asked.tokens, candidates: Vec::with_capacity(asked.candidates.len()) };

@@ -14,9 +14,9 @@ use weighbridge_domain::policy::CooldownVerdict;
 use weighbridge_domain::time::Timestamp;
 use weighbridge_domain::view::{Latency, WindowUsage};
 
-use crate::Regard;
 use crate::health::Standing;
 use crate::latency::Pace;
+use crate::{Counted, Regard};
 
 /// Which life of the store's data a replica believes in.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -93,8 +93,8 @@ pub struct Turn {
     pub members: Vec<Member>,
     /// Grants that have ended.
     pub settlements: Vec<Ended>,
-    /// What providers say of their own counts: of which member, and what.
-    pub observations: Vec<(u16, Feedback)>,
+    /// What providers say of their own counts.
+    pub observations: Vec<Observed>,
     /// Requests for admission.
     pub asks: Vec<Ask>,
 }
@@ -115,6 +115,17 @@ pub struct Ask {
     pub tokens: Tokens,
     /// Places of the candidates among the members.
     pub candidates: Vec<(u16, Regard)>,
+}
+
+/// What a provider says of its own count.
+#[derive(Debug, Clone, Copy)]
+pub struct Observed {
+    /// The place of its deployment among the members.
+    pub member: u16,
+    /// What it says is left.
+    pub feedback: Feedback,
+    /// What had been counted here when the request was granted that it answers.
+    pub counted: Counted,
 }
 
 /// A grant that has ended.

@@ -125,8 +125,8 @@ struct Generation {
 #[derive(Debug, Clone, Copy)]
 struct Full {
     until: Timestamp,
-    /// For requests of at least so many tokens.
-    tokens: u64,
+    /// For requests of at least so many tokens of each kind.
+    tokens: Tokens,
     refusal: Refusal,
 }
 
@@ -329,7 +329,7 @@ impl Shard {
         let mut windows = lock(&self.windows);
         let known = windows.entry(quota.clone()).or_default();
         let others = known.others(now);
-        *known.since.get_or_insert(SinceLoss { used: sum(others, own), spent: Granted::default() })
+        *known.since.get_or_insert(SinceLoss { used: others.and(own), spent: Granted::default() })
     }
 
     /// How far beyond their limits deployments may be used because this replica is cut off.
@@ -380,7 +380,7 @@ impl Shard {
         known.acknowledged = report.granted.requests;
         let in_flight = stake.in_flight.saturating_add(u32::try_from(granted.requests).unwrap_or(u32::MAX));
         known.others_in_flight = report.in_flight.saturating_sub(in_flight);
-        known.others = less(report.usage, own);
+        known.others = report.usage.beyond(own);
         known.heard_at = now;
         known.since = None;
     }
@@ -393,7 +393,7 @@ impl Shard {
         if now < known.heard_at {
             return;
         }
-        known.others = less(report.usage, own);
+        known.others = report.usage.beyond(own);
         known.others_in_flight = report.in_flight.saturating_sub(in_flight);
         known.heard_at = now;
     }
@@ -498,7 +498,9 @@ impl Shard {
         let mut open = Vec::with_capacity(ask.candidates.len());
         for (place, candidate) in ask.candidates.iter().enumerate() {
             let known = full.get(&candidate.deployment.id).filter(|full| {
-                now < full.until && ask.tokens.total() >= full.tokens && candidate.cooldown == Regard::Heed
+                now < full.until
+                    && full.tokens.beyond(ask.tokens) == Tokens::default()
+                    && candidate.cooldown == Regard::Heed
             });
             match known {
                 Some(full) => refusal = refusal.or(full.refusal),
@@ -520,7 +522,7 @@ impl Shard {
             let id = &candidate.deployment.id;
             let health = self.books.condition(id, |condition| condition.health(now));
             if admits(health, candidate.cooldown).is_ok() {
-                full.insert(id.clone(), Full { until, tokens: tokens.total(), refusal });
+                full.insert(id.clone(), Full { until, tokens, refusal });
             }
         }
     }
@@ -576,7 +578,7 @@ impl Shard {
         for (deployment, view) in deployments.iter().zip(views) {
             if let Some(known) = windows.get_mut(&deployment.quota) {
                 known.wanted_at = now;
-                view.usage = sum(view.usage, known.others(now));
+                view.usage = view.usage.and(known.others(now));
                 view.in_flight = view.in_flight.saturating_add(known.others_in_flight);
             } else {
                 windows.insert(deployment.quota.clone(), Known { wanted_at: now, ..Known::default() });
@@ -619,18 +621,6 @@ impl Known {
 /// Whether an outcome rests its deployment whatever else the fleet knows.
 pub(crate) const fn is_certain(settlement: &Settlement) -> bool {
     matches!(settlement.outcome, Outcome::Failure { verdict: CooldownVerdict::AtOnce(_), .. })
-}
-
-fn sum(a: WindowUsage, b: WindowUsage) -> WindowUsage {
-    WindowUsage { requests: a.requests + b.requests, input: a.input + b.input, output: a.output + b.output }
-}
-
-fn less(a: WindowUsage, b: WindowUsage) -> WindowUsage {
-    WindowUsage {
-        requests: a.requests.saturating_sub(b.requests),
-        input: a.input.saturating_sub(b.input),
-        output: a.output.saturating_sub(b.output),
-    }
 }
 
 fn lock<T>(value: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

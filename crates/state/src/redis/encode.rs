@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use redis::{Cmd, cmd};
-use weighbridge_domain::limits::{Feedback, Left, Limits, Tokens};
+use weighbridge_domain::limits::{Left, Limits, Tokens};
 use weighbridge_domain::policy::CooldownVerdict;
 use weighbridge_domain::time::millis;
 
@@ -11,7 +11,7 @@ use super::keys::Keys;
 use super::scripts::Source;
 use crate::Regard;
 use crate::books::is_slow;
-use crate::fleet::protocol::{Ended, EndedHow, Replay, ReplicaId, Report, Stake, Turn};
+use crate::fleet::protocol::{Ended, EndedHow, Observed, Replay, ReplicaId, Report, Stake, Turn};
 use crate::health::Rest;
 
 /// A call of `script` with `keys`; arguments follow.
@@ -58,8 +58,8 @@ pub(crate) fn turn(script: &Source, keys: &Keys, replica: &ReplicaId, turn: &Tur
         });
         call.arg(settlement(ended).0).arg(outcome(ended, counter).0);
     }
-    for (member, feedback) in &turn.observations {
-        call.arg(observation(*member, feedback).0);
+    for observed in &turn.observations {
+        call.arg(observation(observed).0);
     }
     for ask in &turn.asks {
         let mut packed = Bytes::new().tokens(ask.tokens);
@@ -155,12 +155,17 @@ fn outcome(ended: &Ended, counter: usize) -> Bytes {
     ended.peers.iter().fold(packed, |packed, peer| packed.short(usize::from(*peer) + 1))
 }
 
-fn observation(member: u16, feedback: &Feedback) -> Bytes {
+fn observation(observed: &Observed) -> Bytes {
+    let Observed { member, feedback, counted } = observed;
     let of = |left: Option<Left>| match left {
         None => [-1.0, 0.0],
         Some(left) => [float(left.amount), left.resets_in.as_secs_f64().ceil()],
     };
-    Bytes::new().short(usize::from(member) + 1).doubles(of(feedback.requests)).doubles(of(feedback.tokens))
+    Bytes::new()
+        .short(usize::from(*member) + 1)
+        .counts([counted.at.as_secs(), counted.usage.requests.into(), counted.usage.tokens()])
+        .doubles(of(feedback.requests))
+        .doubles(of(feedback.tokens))
 }
 
 fn report(report: &Report) -> Bytes {

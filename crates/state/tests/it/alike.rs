@@ -31,8 +31,8 @@ enum Step {
     Ask { candidates: Vec<(usize, bool)>, tokens: (u32, u32) },
     /// The n-th request in flight ends.
     End { which: usize, used: Option<(u32, u32)>, how: How },
-    /// A provider says how much is left.
-    Observe { deployment: usize, requests: u64, tokens: u64, resets_in: u64 },
+    /// The provider of the n-th request in flight says how much is left.
+    Observe { which: usize, requests: u64, tokens: u64, resets_in: u64 },
     /// An operator takes one out, for so long or without an end.
     Drain { deployment: usize, lasts: Option<u64> },
     /// An operator wants one back.
@@ -100,8 +100,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         4 => (1_u64..6000).prop_map(Step::Wait),
         9 => (candidates, tokens.clone()).prop_map(|(candidates, tokens)| Step::Ask { candidates, tokens }),
         6 => (0_usize..8, proptest::option::of(tokens), how()).prop_map(|(which, used, how)| Step::End { which, used, how }),
-        1 => (0..COUNT, 0_u64..10, 0_u64..900, 0_u64..90)
-            .prop_map(|(deployment, requests, tokens, resets_in)| Step::Observe { deployment, requests, tokens, resets_in }),
+        2 => (0_usize..8, 0_u64..10, 0_u64..900, 0_u64..90)
+            .prop_map(|(which, requests, tokens, resets_in)| Step::Observe { which, requests, tokens, resets_in }),
         1 => (0..COUNT, proptest::option::of(1_u64..9000)).prop_map(|(deployment, lasts)| Step::Drain { deployment, lasts }),
         1 => (0..COUNT).prop_map(Step::Restore),
     ];
@@ -139,12 +139,16 @@ impl Pair {
                 self.end(pair, *used, *how);
             }
             Step::End { .. } => {}
-            Step::Observe { deployment, requests, tokens, resets_in } => {
+            Step::Observe { which, requests, tokens, resets_in } if !self.in_flight.is_empty() => {
+                let (memory, shared) = &self.in_flight[which % self.in_flight.len()];
                 let left = |amount| Some(Left { amount, resets_in: Duration::from_secs(*resets_in) });
                 let feedback = Feedback { requests: left(*requests), tokens: left(*tokens) };
-                self.memory.observe(&self.deployments[*deployment], feedback, self.now);
-                self.shared.store.observe(&self.deployments[*deployment], feedback, self.now);
+                let deployment = self.deployments.iter().find(|deployment| deployment.id == memory.deployment);
+                let deployment = deployment.expect("one");
+                self.memory.observe(deployment, feedback, memory.counted(), self.now);
+                self.shared.store.observe(deployment, feedback, shared.counted(), self.now);
             }
+            Step::Observe { .. } => {}
             Step::Drain { deployment, lasts } => {
                 let (id, lasts) = (&self.deployments[*deployment].id, lasts.map(Duration::from_millis));
                 self.both(|store| store.drain(id, lasts, self.now));
@@ -183,6 +187,7 @@ impl Pair {
         match (memory, shared) {
             (Admission::Granted(memory), Admission::Granted(shared)) => {
                 assert_eq!((memory.candidate, memory.is_probe), (shared.candidate, shared.is_probe));
+                assert_eq!(memory.counted(), shared.counted());
                 self.in_flight.push((memory, shared));
             }
             (Admission::Refused(memory), Admission::Refused(shared)) => assert_eq!(memory.cause, shared.cause),

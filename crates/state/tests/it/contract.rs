@@ -9,7 +9,7 @@ use weighbridge_domain::deployment::{Deployment, Endpoint, ModelTemplate};
 use weighbridge_domain::event::Silent;
 use weighbridge_domain::failure::FailureKind;
 use weighbridge_domain::group::ModelGroup;
-use weighbridge_domain::limits::{ChargeBasis, Limits, Tokens};
+use weighbridge_domain::limits::{ChargeBasis, Feedback, Left, Limits, Smoothing, Tokens};
 use weighbridge_domain::name::DeploymentId;
 use weighbridge_domain::policy::CooldownVerdict;
 use weighbridge_domain::table::RoutingTable;
@@ -414,5 +414,56 @@ fn the_oldest_that_waits_is_known() {
         assert_eq!(bench.view(&a, 5.0).in_flight, 2);
         bench.settle(&a, second, None, Outcome::Neutral, 6.0);
         assert_eq!(bench.view(&a, 6.0).oldest_waiting, Duration::ZERO);
+    });
+}
+
+#[test]
+fn deployments_of_one_quota_share_a_window() {
+    on_every_store(|bench| {
+        let of = |id: &str, rpm| {
+            let deployment = deployment(id, Limits { rpm: Some(rpm), ..Limits::default() });
+            Arc::new(Deployment { quota: "quota:east".into(), ..(*deployment).clone() })
+        };
+        let (a, b) = (of("a", 5), of("b", 3));
+        for _ in 0..3 {
+            bench.succeed(&a, 0.0);
+        }
+        assert_eq!(bench.refusal(&b, 0.0).cause, RefusalCause::AtLimit);
+        bench.succeed(&a, 0.0);
+        bench.succeed(&a, 0.0);
+        bench.refusal(&a, 0.0);
+        assert_eq!(bench.view(&b, 0.0).usage.requests, 5);
+    });
+}
+
+#[test]
+fn a_smoothed_limit_says_when_the_next_turn_is() {
+    on_every_store(|bench| {
+        let smoothing = Some(Smoothing { burst: Duration::from_secs(1), patience: Duration::ZERO });
+        let a = deployment("a", Limits { rpm: Some(120), smoothing, ..Limits::default() });
+        bench.succeed(&a, 0.0);
+        bench.succeed(&a, 0.0);
+        let refusal = bench.refusal(&a, 0.0);
+        assert_eq!((refusal.cause, refusal.retry_at), (RefusalCause::AtLimit, Some(bench.at(0.5))));
+        bench.succeed(&a, 0.5);
+        bench.refusal(&a, 0.9);
+        bench.succeed(&a, 1.0);
+    });
+}
+
+#[test]
+fn what_a_provider_has_counted_raises_usage() {
+    on_every_store(|bench| {
+        let a = rpm("a", 10);
+        let grant = bench.grant(&a, 0.0);
+        let told =
+            |amount| Feedback { requests: Some(Left { amount, resets_in: Duration::from_secs(30) }), tokens: None };
+        for amount in [9, 2, 2, 8] {
+            bench.store.observe(&a, told(amount), grant.counted(), bench.at(1.0));
+        }
+        bench.settle(&a, grant, None, Outcome::Neutral, 2.0);
+        assert_eq!(bench.view(&a, 2.0).usage.requests, 8);
+        bench.succeed(&a, 2.0);
+        assert_eq!(bench.view(&a, 31.0).usage.requests, 2, "the provider's own count is over");
     });
 }
