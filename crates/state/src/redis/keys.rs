@@ -10,9 +10,9 @@
 //! | `h` | heartbeats: replica by time | for ever |
 //! | `j` | which replicas have told what they know in this epoch | for ever |
 //! | `v` | replicas that vanished without a word | for ever |
-//! | `w:<mark>` | the window of a quota | 180 s after its last use, a day while requests are in flight |
+//! | `w:<mark>` | the window of a quota | a day after its last use |
 //! | `c:<mark>` | what each replica added to it | as the window |
-//! | `s:<mark>` | the condition of a deployment | 180 s after its last use or its rest; for ever when drained without an end |
+//! | `s:<mark>` | the condition of a deployment | a day after its last use or its rest; for ever when drained without an end |
 //! | `a:<mark>:<class>` | failures that were let pass | as long as they count |
 //! | `ev` | the channel for news | |
 

@@ -10,22 +10,28 @@
 -- Times and spans are in ms.
 local STANDING, STANDING_BYTES = '<ddddI4I4I4I4dddd', 80
 local OUTCOMES, OUTCOME_BYTES, OUTCOME_COUNT, OUTCOME_SECS = '<I4I4I4', 12, 6, 10
-local NO_OUTCOMES = string.rep('\0', OUTCOME_COUNT * OUTCOME_BYTES)
 local PROBE_TURN_MS, MOST_DOUBLINGS = 60000, 2
 local TAU_MS, PENALTY_MS = 30000, 5000
 
+local function no_outcomes()
+  return string.rep('\0', OUTCOME_COUNT * OUTCOME_BYTES)
+end
+
 local function condition_read(packed)
-  local c = {}
-  if packed then
-    c.rests, c.lasted, c.probe, c.drained, c.cause, c.failed_probes, c.generation, c.era,
-      c.first, c.each, c.tokens, c.updated = unpack(STANDING, packed)
-    c.outcomes = sub(packed, STANDING_BYTES + 1)
-  else
-    c.rests, c.lasted, c.probe, c.drained, c.cause, c.failed_probes, c.generation, c.era = 0, 0, 0, 0, 0, 0, 0, 0
-    c.first, c.each, c.tokens, c.updated = 0, 0, 0, -1
-    c.outcomes = NO_OUTCOMES
+  if not packed then
+    return {
+      rests = 0, lasted = 0, probe = 0, drained = 0, cause = 0, failed_probes = 0, generation = 0, era = 0,
+      first = 0, each = 0, tokens = 0, updated = -1,
+      outcomes = no_outcomes(), is_new = true, dirty = false, told = false, renewed = false,
+    }
   end
-  return c
+  local rests, lasted, probe, drained, cause, failed_probes, generation, era, first, each, tokens, updated =
+    unpack(STANDING, packed)
+  return {
+    rests = rests, lasted = lasted, probe = probe, drained = drained, cause = cause, failed_probes = failed_probes,
+    generation = generation, era = era, first = first, each = each, tokens = tokens, updated = updated,
+    outcomes = sub(packed, STANDING_BYTES + 1), is_new = false, dirty = false, told = false, renewed = false,
+  }
 end
 
 -- What others need to know of it.
@@ -34,14 +40,16 @@ local function standing(c)
     c.first, c.each, c.tokens, c.updated)
 end
 
--- Stores it. A rest outlasts its key; an operator's word without an end is kept without one.
+-- Stores it. A key outlasts what keeps the deployment out; an operator's word without an end is kept without one.
 local function condition_store(key, c, now)
   local packed = standing(c) .. c.outcomes
-  if c.drained == -1 then
+  if not (c.is_new or c.told or c.renewed) then
+    redis.call('SETRANGE', key, 0, packed)
+  elseif c.drained == -1 then
     redis.call('SET', key, packed)
   else
     local last = max(c.rests, c.drained, c.probe, now)
-    redis.call('SET', key, packed, 'PX', string.format('%.0f', last - now + 180000))
+    redis.call('SET', key, packed, 'PX', string.format('%.0f', last - now + KEPT))
   end
 end
 
@@ -91,6 +99,8 @@ local function pace_blend(c, first, each, tokens, now)
     local function mix(old, new) return old * keep + new * (1 - keep) end
     c.first, c.each, c.tokens = mix(c.first, first), mix(c.each, each), mix(c.tokens, tokens)
   end
+  -- Whoever is measured is kept; the server is told so once an hour.
+  if floor(c.updated / 3600000) ~= floor(now / 3600000) then c.renewed = true end
   c.updated, c.dirty = now, true
 end
 

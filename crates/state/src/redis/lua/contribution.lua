@@ -30,13 +30,12 @@ local function join(w, key, replica, stake, may_be_lost)
   return true
 end
 
-local function window_store(key, contributions, replica, w)
-  local packed, kept = window_write(w)
-  redis.call('SET', key, packed, 'PX', kept)
+local function window_store(key, contributions, replica, w, now)
   if w.is_new then redis.call('DEL', contributions) end
+  local keeps = window_write(key, w, now)
   local mine = w.mine
   redis.call('HSET', contributions, replica, pack(CONTRIBUTION, mine[1], mine[2], mine[3], mine[4]))
-  redis.call('PEXPIRE', contributions, kept)
+  if keeps then redis.call('PEXPIRE', contributions, KEPT) end
 end
 
 -- What the replica reads back: the window, and its own contribution: d requests  d input  d output.

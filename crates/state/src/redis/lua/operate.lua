@@ -8,7 +8,7 @@ local c = condition_read(redis.call('GET', KEYS[1]))
 local was_out = health(c, now) ~= 'ready'
 if lasts == 0 then
   c.rests, c.lasted, c.probe, c.drained, c.cause, c.failed_probes = 0, 0, 0, 0, 0, 0
-  c.outcomes, c.era = NO_OUTCOMES, c.era + 1
+  c.outcomes, c.era = no_outcomes(), c.era + 1
 else
   c.drained = lasts < 0 and -1 or now + lasts
 end

@@ -12,8 +12,7 @@ for i = 1, #KEYS, 2 do
     if in_flight > 0 and state then
       local w = window_read(state, now)
       w.in_flight = w.in_flight - in_flight
-      local written, kept = window_write(w)
-      redis.call('SET', KEYS[i], written, 'PX', kept)
+      window_write(KEYS[i], w, now)
       freed = freed + in_flight
     end
     redis.call('HDEL', KEYS[i + 1], ARGV[1])

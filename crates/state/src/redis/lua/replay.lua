@@ -14,22 +14,24 @@ for number = 1, windows do
   local key, contributions = KEYS[2 * number], KEYS[2 * number + 1]
   local w = window_read(redis.call('GET', key), now)
   join(w, contributions, replica, ARGV[3 + number], true)
-  window_store(key, contributions, replica, w)
+  window_store(key, contributions, replica, w, now)
   window_replies[number] = contribution_reply(w)
 end
 for number = 1, #ARGV - 3 - windows do
   local key = KEYS[1 + 2 * windows + number]
-  local c, told = condition_read(redis.call('GET', key)), condition_read(ARGV[3 + windows + number] .. NO_OUTCOMES)
+  local c, told = condition_read(redis.call('GET', key)), condition_read(ARGV[3 + windows + number] .. no_outcomes())
   -- The later word counts; of two that are as late, whatever keeps it out longer.
   if told.generation > c.generation then
     told.outcomes, told.era = c.outcomes, max(told.era, c.era)
     if told.updated < c.updated then
       told.first, told.each, told.tokens, told.updated = c.first, c.each, c.tokens, c.updated
     end
+    told.is_new = true
     condition_store(key, told, now)
     c = told
   elseif told.generation == c.generation and told.rests > c.rests then
     c.rests, c.lasted, c.cause, c.failed_probes = told.rests, told.lasted, told.cause, told.failed_probes
+    c.is_new = true
     condition_store(key, c, now)
   end
   standings[number] = standing(c)

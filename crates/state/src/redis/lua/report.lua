@@ -37,7 +37,7 @@ local function report(outcome, c, load, counter, now)
   if what == 1 then
     if probe and c.rests > 0 and now >= c.rests then
       c.rests, c.lasted, c.probe, c.cause, c.failed_probes = 0, 0, 0, 0, 0
-      c.outcomes, c.era = NO_OUTCOMES, c.era + 1
+      c.outcomes, c.era = no_outcomes(), c.era + 1
       changed(c, now)
       return 1
     end

@@ -82,7 +82,7 @@ local window_replies, standings = {}, {}
 for number = 1, windows do
   local w = opened[number]
   if w then
-    if w.dirty then window_store(KEYS[2 * number], KEYS[2 * number + 1], replica, w) end
+    if w.dirty then window_store(KEYS[2 * number], KEYS[2 * number + 1], replica, w, now) end
     window_replies[number] = '\1' .. contribution_reply(w)
   else
     window_replies[number] = '\0'
