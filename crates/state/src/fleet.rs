@@ -5,14 +5,19 @@
 //! keeper, sees to the connection. When the store is out of reach the books serve alone, within a
 //! share that keeps the fleet's sum below its limits.
 
+mod alone;
 mod clerk;
+mod full;
 mod keeper;
 pub mod link;
 mod mark;
 pub mod protocol;
+mod roll;
 mod shard;
 mod share;
+mod standings;
 mod time;
+mod windows;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -212,7 +217,7 @@ impl SharedState for FleetStore {
         if shard.books.release(&settlement, server_now) == Release::Again {
             return;
         }
-        shard.note_freed(&settlement.deployment);
+        shard.full.freed(&settlement.deployment);
         shard.books.forget_if_done(&settlement.deployment);
         announce::settled(&*self.observer, &settlement);
         shard.foresee(&settlement);
@@ -254,7 +259,7 @@ impl SharedState for FleetStore {
         let modes = self.shards.iter().map(|shard| shard.mode());
         // The worst of the shards.
         let mode = modes.max_by_key(|mode| Mode::ALL.iter().position(|known| known == mode)).unwrap_or(Mode::Local);
-        let replicas = self.shards.iter().map(|shard| shard.replicas()).max().unwrap_or(1);
+        let replicas = self.shards.iter().map(|shard| shard.roll.count()).max().unwrap_or(1);
         Status { mode, replicas }
     }
 
@@ -297,7 +302,7 @@ async fn admit_by(shard: &Arc<Shard>, ask: Reserve<'_>, now: Timestamp) -> Admis
     if !matches!(*shard.phase(), Phase::Shared(_)) {
         return in_callers_time(shard.grant_alone(ask, server_now), server_now, now);
     }
-    let (open, mut refusal) = shard.not_full(ask, server_now);
+    let (open, mut refusal) = shard.full.others(ask, server_now);
     let mut rest = &open[..];
     while !rest.is_empty() {
         let (some, others) = rest.split_at(rest.len().min(FIRST_CANDIDATES));

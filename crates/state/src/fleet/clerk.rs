@@ -219,7 +219,7 @@ impl Clerk {
         }
         for (((quota, stake), report), granted) in draft.turn.windows.iter().zip(&done.windows).zip(granted) {
             if let Some(report) = report {
-                shard.heard_window(quota, report, stake, granted, now);
+                shard.heard_window(quota, report, stake, granted);
             }
         }
         // What was certain has been announced already.
@@ -337,7 +337,7 @@ impl Draft {
                 self.turn.windows.push((deployment.quota.clone(), shard.stake(&deployment.quota, now)));
                 place(self.turn.windows.len())
             });
-            let limits = shard.withheld(&deployment.limits);
+            let limits = shard.limits(&deployment.limits);
             let deployment = if limits == deployment.limits {
                 Arc::clone(deployment)
             } else {

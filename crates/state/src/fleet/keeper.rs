@@ -12,7 +12,7 @@ use weighbridge_domain::event::Event;
 use weighbridge_domain::name::{DeploymentId, QuotaName};
 
 use super::link::{Connected, Connector, Link, LinkError, News};
-use super::protocol::{Beat, Epoch, Join, Replay, ReplicaId};
+use super::protocol::{Beat, Epoch, Granted, Join, Replay, ReplicaId};
 use super::shard::{Connection, Fault, Members, Phase, Shard};
 
 /// Between two heartbeats.
@@ -166,7 +166,7 @@ impl Keeper {
             let Some(reports) = connection.link.replay(&shard.replica, &part).await? else { return Ok(false) };
             let now = shard.time.now();
             for ((quota, stake), report) in part.windows.iter().zip(&reports.windows) {
-                shard.heard_window(quota, report, stake, super::protocol::Granted::default(), now);
+                shard.heard_window(quota, report, stake, Granted::default());
             }
             for ((id, _), report) in part.members.iter().zip(&reports.members) {
                 shard.heard_member(id, report, now);
@@ -247,9 +247,9 @@ impl Keeper {
             return Ok(());
         }
         if wants_names {
-            shard.set_roll(pulse.everybody);
+            shard.roll.set(pulse.everybody);
         }
-        shard.set_vanished(pulse.vanished);
+        shard.roll.set_vanished(pulse.vanished);
         if pulse.must_join {
             *connection = self.join(&connection.link, false, false).await?;
         } else if pulse.recovering.is_none() && matches!(*shard.phase(), Phase::Recovering(_)) {

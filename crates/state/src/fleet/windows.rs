@@ -1,0 +1,160 @@
+//! What this replica has added to each window, and what the others have as far as it knows.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use weighbridge_domain::limits::Tokens;
+use weighbridge_domain::name::QuotaName;
+use weighbridge_domain::time::Timestamp;
+use weighbridge_domain::view::WindowUsage;
+
+use super::protocol::{Granted, Stake, WindowReport};
+use super::share::SinceLoss;
+
+/// How long what is known of the others counts without being heard again.
+pub(crate) const WINDOW: Duration = Duration::from_secs(61);
+/// How long a window is looked at after somebody wanted to know of it.
+const WANTED_FOR: Duration = Duration::from_secs(10);
+
+/// Windows by quota.
+#[derive(Debug, Default)]
+pub(crate) struct Windows(Mutex<HashMap<QuotaName, Known>>);
+
+/// What is known of one window beside this replica's own books.
+#[derive(Debug, Clone, Copy, Default)]
+struct Known {
+    granted: Granted,
+    /// Requests of those that the store has acknowledged.
+    acknowledged: u64,
+    /// What the others have used, and when that was heard.
+    others: Others,
+    heard_at: Timestamp,
+    /// When somebody last wanted to know.
+    wanted_at: Timestamp,
+    /// When the store was lost, and what has come of it since.
+    since: Option<(Timestamp, SinceLoss)>,
+}
+
+/// What the others do.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Others {
+    pub(crate) usage: WindowUsage,
+    pub(crate) in_flight: u32,
+}
+
+/// What this replica's own books say of a window at some instant.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Own {
+    pub(crate) usage: WindowUsage,
+    pub(crate) in_flight: u32,
+    pub(crate) at: Timestamp,
+}
+
+impl Windows {
+    /// What this replica says of itself about a window.
+    pub(crate) fn stake(&self, quota: &QuotaName, own: Own) -> Stake {
+        let known = self.lock().get(quota).copied().unwrap_or_default();
+        let Own { usage, in_flight, .. } = own;
+        Stake { granted: known.granted, acknowledged: known.acknowledged, recent: usage, in_flight }
+    }
+
+    /// Takes over what the store holds of a window, in reply to a `stake` and after granting `granted` more.
+    pub(crate) fn heard(&self, quota: &QuotaName, report: &WindowReport, stake: &Stake, granted: Granted, own: Own) {
+        let mut windows = self.lock();
+        let known = windows.entry(quota.clone()).or_default();
+        // More than was asked for: grants whose reply was lost. They count as this replica's.
+        let unknown = report.granted.beyond(stake.granted.and(granted));
+        known.granted = known.granted.and(granted).and(unknown);
+        known.acknowledged = report.granted.requests;
+        let in_flight = stake.in_flight.saturating_add(u32::try_from(granted.requests).unwrap_or(u32::MAX));
+        known.others =
+            Others { usage: report.usage.beyond(own.usage), in_flight: report.in_flight.saturating_sub(in_flight) };
+        known.heard_at = own.at;
+        known.since = None;
+    }
+
+    /// Takes over what a snapshot shows of a window, unless something newer is known.
+    pub(crate) fn saw(&self, quota: &QuotaName, report: &WindowReport, own: Own) {
+        let mut windows = self.lock();
+        let known = windows.entry(quota.clone()).or_default();
+        if own.at < known.heard_at {
+            return;
+        }
+        known.others =
+            Others { usage: report.usage.beyond(own.usage), in_flight: report.in_flight.saturating_sub(own.in_flight) };
+        known.heard_at = own.at;
+    }
+
+    /// What the others do, for somebody who wants to know.
+    pub(crate) fn others(&self, quota: &QuotaName, now: Timestamp) -> Others {
+        let mut windows = self.lock();
+        let Some(known) = windows.get_mut(quota) else {
+            windows.insert(quota.clone(), Known { wanted_at: now, ..Known::default() });
+            return Others::default();
+        };
+        known.wanted_at = now;
+        Others { usage: known.others_usage(now), ..known.others }
+    }
+
+    /// Whether somebody wanted to know of each of `quotas` lately.
+    pub(crate) fn are_wanted<'a>(&self, quotas: impl Iterator<Item = &'a QuotaName>, now: Timestamp) -> Vec<bool> {
+        let windows = self.lock();
+        let is_wanted = |known: &Known| now.since(known.wanted_at) < WANTED_FOR;
+        quotas.map(|quota| windows.get(quota).is_some_and(is_wanted)).collect()
+    }
+
+    /// Counts a grant that the store knows nothing of.
+    pub(crate) fn granted_alone(&self, quota: &QuotaName, tokens: Tokens) {
+        let mut windows = self.lock();
+        let known = windows.entry(quota.clone()).or_default();
+        known.granted.add(tokens);
+        if let Some((_, since)) = &mut known.since {
+            since.spent.add(tokens);
+        }
+    }
+
+    /// What the fleet had used when the store was lost, which was at `lost_at`, and what was granted here since.
+    pub(crate) fn since_loss(
+        &self,
+        quota: &QuotaName,
+        own: WindowUsage,
+        lost_at: Timestamp,
+        now: Timestamp,
+    ) -> SinceLoss {
+        let mut windows = self.lock();
+        let known = windows.entry(quota.clone()).or_default();
+        match known.since {
+            Some((at, since)) if at == lost_at => since,
+            // It was found in the meantime, or this is the first that is granted without it.
+            Some(_) | None => {
+                let since = SinceLoss { used: known.others_usage(now).and(own), spent: Granted::default() };
+                known.since = Some((lost_at, since));
+                since
+            }
+        }
+    }
+
+    /// Every window there is.
+    pub(crate) fn quotas(&self) -> Vec<QuotaName> {
+        self.lock().keys().cloned().collect()
+    }
+
+    /// Forgets those of `quotas`.
+    pub(crate) fn forget(&self, quotas: &[QuotaName]) {
+        let mut windows = self.lock();
+        for quota in quotas {
+            windows.remove(quota);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<QuotaName, Known>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    fn others_usage(&self, now: Timestamp) -> WindowUsage {
+        if now.since(self.heard_at) < WINDOW { self.others.usage } else { WindowUsage::default() }
+    }
+}
