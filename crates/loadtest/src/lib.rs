@@ -20,4 +20,5 @@ pub mod process;
 pub mod proxy;
 pub mod redis;
 pub mod report;
+pub mod simulation;
 pub mod wait;

@@ -1,0 +1,127 @@
+//! Who there is, and which life of the data this is: `join.lua`, `joined.lua`, `beat.lua`, `reap.lua`, `leave.lua`.
+
+use weighbridge_domain::name::QuotaName;
+use weighbridge_domain::time::{Timestamp, millis};
+use weighbridge_state::fleet::link::News;
+use weighbridge_state::fleet::protocol::{Beat, Epoch, Join, Joined, Pulse, ReplicaId};
+
+use super::{Life, Model};
+
+/// A replica that was not heard of for so long has lost the server as well.
+const STALE_MS: u64 = 1000;
+/// Nobody was heard of for so long: the server was away.
+const AWAY_MS: u64 = 1500;
+/// A replica that was heard of within this is there.
+const SILENT_MS: u64 = 1000;
+
+impl Model {
+    /// A replica connects.
+    pub fn join(&mut self, replica: &ReplicaId, join: &Join, now: u64) -> Joined {
+        let mut begins = self.epoch.as_ref().is_none_or(|life| self.moved(&life.id));
+        if let (false, Some(life)) = (begins, &self.epoch)
+            && life.recovering <= now
+        {
+            let stale = |(other, at): (&ReplicaId, &u64)| other != replica && now > at + STALE_MS;
+            begins = join.saw_loss || (join.was_away && self.beats.iter().any(stale));
+        }
+        if begins {
+            let id = format!("{}.{}", join.candidate, self.run_id);
+            self.epoch = Some(Life { id, recovering: now + millis(join.recovery) });
+            self.told.clear();
+            self.news.push(News::Epoch);
+        }
+        self.beats.insert(replica.clone(), now);
+        let Life { id, recovering } = self.epoch.clone().unwrap_or(Life { id: String::new(), recovering: 0 });
+        Joined { epoch: Epoch(id), recovering: still(recovering, now), now: Timestamp::from_millis(now) }
+    }
+
+    /// A replica has told all it knows. The outer `None`: it is another epoch.
+    pub fn told(&mut self, replica: &ReplicaId, epoch: &Epoch, _now: u64) -> Option<Option<Timestamp>> {
+        let now = _now;
+        let life = self.epoch.as_mut().filter(|life| life.id == epoch.0)?;
+        self.told.insert(replica.clone(), life.id.clone());
+        if life.recovering > 0 {
+            let everybody = self.beats.keys().all(|replica| self.told.get(replica) == Some(&life.id));
+            if everybody || life.recovering <= now {
+                life.recovering = 0;
+                self.news.push(News::Epoch);
+            }
+        }
+        Some((life.recovering > 0).then(|| Timestamp::from_millis(life.recovering)))
+    }
+
+    /// A sign of life.
+    pub fn beat(&mut self, replica: &ReplicaId, beat: &Beat, now: u64) -> Pulse {
+        if self.beats.values().max().is_some_and(|latest| now > latest + AWAY_MS) {
+            self.beats.values_mut().for_each(|at| *at = now);
+        }
+        let is_known = self.beats.insert(replica.clone(), now).is_some();
+        if let Some(life) = &mut self.epoch
+            && life.recovering > 0
+            && life.recovering <= now
+        {
+            life.recovering = 0;
+        }
+        let must_join = !is_known || self.epoch.as_ref().is_none_or(|life| life.id != beat.epoch.0);
+        let forgotten = now.saturating_sub(millis(beat.vanished_for));
+        self.vanished.retain(|_, at| *at >= forgotten);
+        self.vanished.remove(replica);
+        let heard = self.beats.values().filter(|at| **at + SILENT_MS >= now).count();
+        let mut by_time: Vec<(u64, &ReplicaId)> = self.beats.iter().map(|(replica, at)| (*at, replica)).collect();
+        by_time.sort_unstable();
+        let is_dead = |at: u64| at + millis(beat.dead_after) < now;
+        let dead = by_time.iter().filter(|(at, _)| is_dead(*at)).map(|(_, replica)| (*replica).clone()).collect();
+        let everybody: Vec<_> = by_time.iter().map(|(_, replica)| (*replica).clone()).collect();
+        Pulse {
+            must_join,
+            now: Timestamp::from_millis(now),
+            recovering: self.epoch.as_ref().and_then(|life| still(life.recovering, 0)),
+            heard: count(heard),
+            vanished: count(self.beats.len() - heard + self.vanished.len()),
+            dead,
+            everybody: if beat.wants_names { everybody } else { Vec::new() },
+        }
+    }
+
+    /// Takes a dead replica's requests in flight off `windows`.
+    pub fn reap(&mut self, dead: &ReplicaId, windows: &[QuotaName], now: u64) -> u64 {
+        let mut freed = 0;
+        for quota in windows {
+            let Some(contribution) = self.contribution(quota, dead, now) else { continue };
+            if contribution.in_flight > 0
+                && let Some(mut window) = self.window(quota, now).cloned()
+            {
+                window.roll(now);
+                window.in_flight -= i64::from(contribution.in_flight);
+                self.keep_window(quota, window, now);
+                freed += u64::from(contribution.in_flight);
+            }
+            if let Some(kept) = self.contributions.get_mut(quota) {
+                kept.value.remove(dead);
+            }
+        }
+        freed
+    }
+
+    /// Strikes a replica off.
+    pub fn leave(&mut self, replica: &ReplicaId, vanished: bool, now: u64) {
+        self.beats.remove(replica);
+        self.told.remove(replica);
+        if vanished {
+            self.vanished.insert(replica.clone(), now);
+        }
+    }
+
+    /// Whether the data was another server's.
+    fn moved(&self, id: &str) -> bool {
+        !self.run_id.is_empty() && id.rsplit('.').next() != Some(&self.run_id)
+    }
+}
+
+fn still(until: u64, now: u64) -> Option<Timestamp> {
+    (until > now).then(|| Timestamp::from_millis(until))
+}
+
+fn count(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
