@@ -236,7 +236,7 @@ impl Keeper {
             epoch: connection.epoch.clone(),
             dead_after: DEAD_AFTER,
             vanished_for: shard.habits.local_max.unwrap_or_default() + Duration::from_secs(61),
-            wants_names,
+            names_known: shard.roll.names().filter(|_| !wants_names),
         };
         let sent = Instant::now();
         let pulse = connection.link.beat(&shard.replica, &beat).await?;
@@ -246,10 +246,10 @@ impl Keeper {
             *connection = self.join(&connection.link, true, false).await?;
             return Ok(());
         }
-        if wants_names {
+        if !pulse.everybody.is_empty() {
             shard.roll.set(pulse.everybody);
         }
-        shard.roll.set_vanished(pulse.vanished);
+        shard.roll.set_counts(pulse.heard, pulse.vanished);
         if pulse.must_join {
             *connection = self.join(&connection.link, false, false).await?;
         } else if pulse.recovering.is_none() && matches!(*shard.phase(), Phase::Recovering(_)) {

@@ -319,8 +319,8 @@ pub struct Beat {
     pub dead_after: Duration,
     /// How long one that vanished is remembered.
     pub vanished_for: Duration,
-    /// Whether the names of all replicas are wanted.
-    pub wants_names: bool,
+    /// How many replicas are known by name: when there are as many, their names need not be told. `None` wants them.
+    pub names_known: Option<u32>,
 }
 
 /// What a replica hears back.
@@ -338,7 +338,7 @@ pub struct Pulse {
     pub vanished: u32,
     /// Of those, the ones to be taken off the books.
     pub dead: Vec<ReplicaId>,
-    /// All replicas, where that was wanted.
+    /// All replicas by name; nobody where that was not wanted.
     pub everybody: Vec<ReplicaId>,
 }
 

@@ -14,25 +14,33 @@ use super::share::{self, Seat};
 pub(crate) struct Roll {
     /// `None` while the store was never asked.
     replicas: RwLock<Option<Vec<ReplicaId>>>,
+    /// How many of them give signs of life.
+    heard: AtomicU32,
     /// How many are silent without having left.
     vanished: AtomicU32,
 }
 
 impl Roll {
+    /// How many are known by name; `None` while nobody is.
+    pub(crate) fn names(&self) -> Option<u32> {
+        let replicas = self.replicas.read().unwrap_or_else(PoisonError::into_inner);
+        replicas.as_ref().map(|replicas| u32::try_from(replicas.len()).unwrap_or(u32::MAX))
+    }
+
     /// Takes over who there is.
     pub(crate) fn set(&self, replicas: Vec<ReplicaId>) {
         *self.replicas.write().unwrap_or_else(PoisonError::into_inner) = Some(replicas);
     }
 
-    /// Takes over how many have vanished.
-    pub(crate) fn set_vanished(&self, vanished: u32) {
+    /// Takes over how many give signs of life, and how many have vanished.
+    pub(crate) fn set_counts(&self, heard: u32, vanished: u32) {
+        self.heard.store(heard, Ordering::Relaxed);
         self.vanished.store(vanished, Ordering::Relaxed);
     }
 
-    /// How many replicas there are, this one included.
+    /// How many replicas give signs of life, this one included.
     pub(crate) fn count(&self) -> u32 {
-        let replicas = self.replicas.read().unwrap_or_else(PoisonError::into_inner);
-        count(replicas.as_deref().unwrap_or_default())
+        self.heard.load(Ordering::Relaxed).max(1)
     }
 
     /// Where `me` stands for one window; among `most` when nobody has been counted.
@@ -40,7 +48,8 @@ impl Roll {
         match &*self.replicas.read().unwrap_or_else(PoisonError::into_inner) {
             None => Seat { replicas: most, rank: None },
             Some(replicas) => {
-                Seat { replicas: count(replicas), rank: Some(share::rank(me, replicas, window.as_str())) }
+                let count = u32::try_from(replicas.len()).unwrap_or(u32::MAX).max(1);
+                Seat { replicas: count, rank: Some(share::rank(me, replicas, window.as_str())) }
             }
         }
     }
@@ -61,24 +70,19 @@ impl Roll {
     }
 }
 
-fn count(replicas: &[ReplicaId]) -> u32 {
-    u32::try_from(replicas.len()).unwrap_or(u32::MAX).max(1)
-}
-
 #[cfg(test)]
 mod tests {
     use weighbridge_domain::limits::Limits;
 
     use super::Roll;
-    use crate::fleet::protocol::ReplicaId;
 
     #[test]
     fn the_share_of_those_that_vanished_is_left_alone() {
         let roll = Roll::default();
-        roll.set(["a", "b"].map(|name| ReplicaId(name.to_owned())).to_vec());
+        roll.set_counts(2, 0);
         let limits = Limits { rpm: Some(90), tpm: None, max_parallel_requests: Some(9), ..Limits::default() };
         assert_eq!(roll.withhold(&limits), limits);
-        roll.set_vanished(1);
+        roll.set_counts(2, 1);
         assert_eq!(roll.withhold(&limits), Limits { rpm: Some(60), ..limits });
     }
 }

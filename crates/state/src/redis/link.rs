@@ -110,7 +110,7 @@ impl Link for RedisLink {
         let keys = [self.keys.epoch(), self.keys.beats(), self.keys.told(), self.keys.vanished()];
         let mut call = encode::call(&self.scripts().beat, &keys.each_ref().map(|key| key.as_bytes()));
         call.arg(&replica.0).arg(&beat.epoch.0).arg(millis(beat.dead_after)).arg(millis(beat.vanished_for));
-        call.arg(flag(self.may_move)).arg(flag(beat.wants_names));
+        call.arg(flag(self.may_move)).arg(beat.names_known.map_or(-1, i64::from));
         Box::pin(self.upkeep(call, decode::beat))
     }
 

@@ -13,6 +13,7 @@ use weighbridge_domain::failure::FailureKind;
 use weighbridge_domain::group::ModelGroup;
 use weighbridge_domain::limits::{Limits, Tokens};
 use weighbridge_domain::policy::CooldownVerdict;
+use weighbridge_domain::store::{OnStoreLoss, PartitionSafety, RedisSettings};
 use weighbridge_domain::table::RoutingTable;
 use weighbridge_domain::time::Timestamp;
 use weighbridge_domain::view::{DeploymentView, Health};
@@ -21,7 +22,7 @@ use weighbridge_state::{
     Admission, Candidate, Grant, Mode, Outcome, Refusal, RefusalCause, Regard, Reserve, Settlement, SharedState,
 };
 
-use crate::support::{Server, joined, replica, runtime, until};
+use crate::support::{Server, joined, replica, runtime, settings, until};
 
 /// A fleet of replicas and the server between them.
 struct Fleet {
@@ -35,6 +36,11 @@ struct Fleet {
 
 impl Fleet {
     async fn start(replicas: usize, limits: Limits) -> Self {
+        Self::of(replicas, limits, |_| ()).await
+    }
+
+    /// A fleet whose replicas behave otherwise.
+    async fn of(replicas: usize, limits: Limits, adjust: impl Fn(&mut RedisSettings)) -> Self {
         let server = Server::start();
         let clock = Arc::new(AtomicU64::new(1_700_000_000_300));
         let endpoint = Endpoint::new("openai", "http://localhost/v1");
@@ -48,15 +54,17 @@ impl Fleet {
             deployment,
             server: Some(server),
         };
+        let mut settings = settings(fleet.server.as_ref().expect("it runs"), "repair");
+        adjust(&mut settings);
         for _ in 0..replicas {
-            fleet.add().await;
+            fleet.add(settings.clone()).await;
         }
         fleet
     }
 
     /// One more replica.
-    async fn add(&mut self) {
-        let store = replica(self.server.as_ref().expect("it runs"), "repair", &self.clock);
+    async fn add(&mut self, settings: RedisSettings) {
+        let store = replica(settings, &self.clock);
         let mut table = RoutingTable::default();
         table.add_group(ModelGroup::new("g", vec![Arc::clone(&self.deployment)]));
         store.adopt(&table, self.now());
@@ -320,11 +328,7 @@ fn a_replica_that_vanished_leaves_its_places() {
         assert_eq!(grants.len(), 10, "ten in all");
         let gone = fleet.replicas.remove(0);
         drop(gone);
-        // Time goes on in steps that leave room for heartbeats.
-        for _ in 0..12 {
-            fleet.wait(500);
-            tokio::time::sleep(Duration::from_millis(300)).await;
-        }
+        goes_on(&fleet, 6000).await;
         assert_eq!(fleet.view(0).await.in_flight, 4);
         assert_eq!(fleet.grants(10).await.len(), 6);
     });
@@ -337,5 +341,61 @@ fn a_replica_that_leaves_says_so() {
         let gone = fleet.replicas.remove(0);
         gone.close().await;
         until("one is left", || fleet.replicas[0].status().replicas == 1).await;
+    });
+}
+
+/// Time goes on by `ms`, in steps that leave room for heartbeats.
+async fn goes_on(fleet: &Fleet, ms: u64) {
+    for _ in 0..ms / 500 {
+        fleet.wait(500);
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
+}
+
+#[test]
+fn the_share_of_a_replica_that_vanished_is_left_alone_where_that_is_wanted() {
+    check(async {
+        let withhold = |settings: &mut RedisSettings| settings.partition_safety = PartitionSafety::Withhold;
+        let mut fleet = Fleet::of(2, rpm(60), withhold).await;
+        let gone = fleet.replicas.remove(0);
+        drop(gone);
+        goes_on(&fleet, 2000).await;
+        assert_eq!(fleet.grants(60).await.len(), 30, "half of it may be granted elsewhere");
+    });
+}
+
+#[test]
+fn a_replica_whose_share_is_left_alone_waits_until_it_surely_is() {
+    check(async {
+        let withhold = |settings: &mut RedisSettings| {
+            settings.partition_safety = PartitionSafety::Withhold;
+            settings.local_max = Some(Duration::from_secs(300));
+        };
+        let mut fleet = Fleet::of(2, rpm(60), withhold).await;
+        let gone = fleet.replicas.remove(0);
+        fleet.server = None;
+        assert_eq!(fleet.grants(60).await.len(), 0);
+        fleet.is(Mode::Local).await;
+        assert_eq!(fleet.replicas[0].exposure(std::slice::from_ref(&fleet.deployment))[0].requests, 0.0);
+        fleet.wait(63_000);
+        assert_eq!(fleet.grants(60).await.len(), 30);
+        fleet.wait(300_000);
+        assert_eq!(fleet.grants(60).await.len(), 0, "it has been away too long");
+        drop(gone);
+    });
+}
+
+#[test]
+fn without_the_server_nothing_or_everything_goes_where_that_is_wanted() {
+    check(async {
+        for (on_store_loss, expected) in [(OnStoreLoss::Closed, 0), (OnStoreLoss::Open, 100)] {
+            let mut fleet = Fleet::of(1, rpm(10), |settings| settings.on_store_loss = on_store_loss).await;
+            fleet.server = None;
+            assert_eq!(fleet.grants(100).await.len(), expected, "{on_store_loss:?}");
+        }
+        let mut unlimited =
+            Fleet::of(1, Limits::default(), |settings| settings.on_store_loss = OnStoreLoss::Closed).await;
+        unlimited.server = None;
+        assert_eq!(unlimited.grants(100).await.len(), 100, "what has no limit is served");
     });
 }

@@ -73,7 +73,7 @@ impl Shared {
         let runtime = runtime();
         let clock = Arc::new(AtomicU64::new(now.as_millis()));
         let store = runtime.block_on(async {
-            let store = replica(server, namespace, &clock);
+            let store = replica(settings(server, namespace), &clock);
             joined(&store).await;
             store
         });
@@ -85,12 +85,17 @@ pub(crate) fn runtime() -> Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime")
 }
 
-/// A replica before `server` that begins to connect, by a clock that is told.
-pub(crate) fn replica(server: &Server, namespace: &str, clock: &Arc<AtomicU64>) -> Arc<FleetStore> {
+/// How a replica before `server` behaves, as long as a test does not say otherwise.
+pub(crate) fn settings(server: &Server, namespace: &str) -> RedisSettings {
     let mut settings = RedisSettings::single(ServerAddress { host: "127.0.0.1".to_owned(), port: server.port });
     settings.namespace = namespace.to_owned();
     // A machine that does other things as well must not look like a store that is gone.
     settings.call_timeout = Duration::from_secs(5);
+    settings
+}
+
+/// A replica that begins to connect, by a clock that is told.
+pub(crate) fn replica(settings: RedisSettings, clock: &Arc<AtomicU64>) -> Arc<FleetStore> {
     let connector = Arc::new(RedisConnector::with_told_clock(settings.clone(), Arc::clone(clock)));
     Arc::new(FleetStore::start(FleetParts {
         settings: &settings,

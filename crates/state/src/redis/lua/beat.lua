@@ -2,10 +2,11 @@
 --
 -- KEYS  1 epoch  2 heartbeats  3 who has told  4 who vanished
 -- ARGV  1 replica  2 epoch  3 after which silence a replica is dead, in ms  4 how long a vanished one is remembered,
---       in ms  5 1 to see whether the data has moved to another server  6 1 to hear everybody's name
+--       in ms  5 1 to see whether the data has moved to another server  6 how many replicas are known by
+--       name: when there are as many, names are left out
 -- Reply OK, or EPOCH when the replica should join again; now in ms; until when the epoch is recovering (0: it is not);
 --       replicas that are heard of; replicas that vanished without a word; how many of those are dead; the names of the
---       dead; the names of all.
+--       dead; the names of all, where they are wanted.
 local AWAY_MS, SILENT_MS = 1500, 1000
 local now = clock()
 local latest = redis.call('ZREVRANGE', KEYS[2], 0, 0, 'WITHSCORES')
@@ -33,7 +34,7 @@ local reply = { is_other and 'EPOCH' or 'OK', now, recovering, heard, vanished }
 local dead = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', '(' .. string.format('%.0f', now - ARGV[3]))
 reply[#reply + 1] = #dead
 for _, replica in ipairs(dead) do reply[#reply + 1] = replica end
-if ARGV[6] == '1' then
+if redis.call('ZCARD', KEYS[2]) ~= tonumber(ARGV[6]) then
   for _, replica in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do reply[#reply + 1] = replica end
 end
 return reply
