@@ -48,16 +48,6 @@ impl Fleet {
         (redis, fleet)
     }
 
-    /// The same, but it takes a busy machine for a slow Redis only after a second: for tests of what
-    /// is exact, whatever the machine.
-    pub(crate) async fn start_patient(deployments: &[Deployment]) -> (Server, Self) {
-        let redis = Server::plain().await;
-        let lines = [format!("url: \"{}\"", redis.url()), "call_timeout: 1".to_owned()];
-        let store = Store::Redis(lines.to_vec());
-        let fleet = Self::over(deployments, &[store.clone(), store.clone(), store]).await;
-        (redis, fleet)
-    }
-
     /// A fleet of a replica over each of `stores`, once every one shares what it knows.
     pub(crate) async fn over(deployments: &[Deployment], stores: &[Store]) -> Self {
         let share = share().await;
@@ -105,7 +95,7 @@ impl Fleet {
             send_to(&clients, &demands, &load),
             happens,
             noise(&clients, end),
-            foretold(&self.replicas, end),
+            Replica::foretold_until(end, &self.replicas, "a"),
             modes(&self.replicas[0], end)
         );
         Seen { shots, noise, foretold, modes }
@@ -120,6 +110,7 @@ impl Fleet {
         let slowest = shots.iter().max_by_key(|shot| shot.took).expect("some");
         assert!(slowest.took <= LATENCY + MORE + *noise, "{slowest:?}, and {noise:?} without Redis");
         let report = self.providers.report("a");
+        assert!(foretold.is_finite());
         assert!(report.violations as f64 <= *foretold, "{} above the limit, {foretold} foretold", report.violations);
         self.shares().await;
         self.counts_all_of("a").await;
@@ -141,20 +132,6 @@ async fn noise(clients: &[Client], end: Instant) -> Duration {
         sleep(GLANCE / 4).await;
     }
     longest
-}
-
-async fn foretold(replicas: &[Replica], end: Instant) -> f64 {
-    let mut most = 0.0;
-    while Instant::now() < end {
-        let mut sum = 0.0;
-        for replica in replicas {
-            let series = "weighbridge_worst_case_overshoot_requests{deployment=\"at-a\"}";
-            sum += replica.metric(series).await.unwrap_or_default();
-        }
-        most = f64::max(most, sum);
-        sleep(GLANCE).await;
-    }
-    most
 }
 
 async fn modes(replica: &Replica, end: Instant) -> Vec<String> {

@@ -6,7 +6,7 @@ mod sustained;
 
 pub use failover::{Survivors, failover};
 pub use stampede::{Limiter, stampede};
-pub use sustained::{Sustained, sustained};
+pub use sustained::{Sustained, sustained, sustained_alone};
 
 use crate::fleet::Replica;
 use crate::http::Client;

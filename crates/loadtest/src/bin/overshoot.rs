@@ -7,7 +7,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
-use weighbridge_loadtest::experiments::{Limiter, Survivors, Sustained, failover, stampede, sustained};
+use weighbridge_loadtest::experiments::{
+    Limiter, Survivors, Sustained, failover, stampede, sustained, sustained_alone,
+};
 use weighbridge_loadtest::load::Shape;
 use weighbridge_loadtest::redis::{Program, Server, Setup};
 use weighbridge_loadtest::report::Table;
@@ -30,6 +32,8 @@ struct Args {
 enum Run {
     /// Poisson demand over Redis.
     Poisson,
+    /// Poisson demand without Redis.
+    Alone,
     /// Demand in bursts over Redis.
     Bursts,
     /// Poisson demand over Valkey.
@@ -68,6 +72,10 @@ async fn main() -> ExitCode {
     if is_wanted(Run::Poisson) {
         let run = Sustained { name: "fleet", shape: Shape::Poisson, windows, seed };
         sustained(run, &Server::plain().await, &mut table).await;
+    }
+    if is_wanted(Run::Alone) {
+        let run = Sustained { name: "control: each for itself, steadily", shape: Shape::Poisson, windows: 1, seed };
+        sustained_alone(run, &mut table).await;
     }
     if is_wanted(Run::Bursts) {
         let shape = Shape::Bursts { on: Duration::from_secs(5), off: Duration::from_secs(10) };

@@ -13,8 +13,10 @@ use crate::report::{Cost, Limit, Row, Table};
 const LIMITS: [u64; 5] = [1, 3, 7, 60, 300];
 /// Demand, as a multiple of the limit.
 const FACTORS: [f64; 3] = [1.0, 1.5, 3.0];
-/// What a request is expected to weigh, in tokens.
-const WEIGHT: u64 = 30;
+/// What a request is expected to weigh, in tokens: as the router estimates it.
+const WEIGHT: u64 = 31;
+/// How long Redis is watched while nobody asks for anything.
+const IDLE: Duration = Duration::from_secs(5);
 /// A window that is filled is filled again after this, as the windows of the fleet go by whole seconds.
 const WINDOW: Duration = Duration::from_secs(61);
 
@@ -40,28 +42,67 @@ struct Case {
 
 /// Runs a fleet over `redis` and adds a row for each of its deployments.
 pub async fn sustained(run: Sustained, redis: &Server, table: &mut Table) {
-    let cases: Vec<_> =
-        FACTORS.iter().flat_map(|factor| LIMITS.map(|most| cases(run, most, *factor))).flatten().collect();
-    let deployments: Vec<_> = cases.iter().map(|case| case.deployment.clone()).collect();
-    let demands: Vec<_> = cases.iter().map(|case| case.demand.clone()).collect();
-    let providers = Providers::judging(&deployments).await;
-    let config = Config::new(&deployments, Store::redis(&redis.url()));
-    let replicas = Replica::start_many(REPLICAS, &config, &providers).await;
-    shared(&replicas).await;
+    let fleet = Fleet::start(run, Store::redis(&redis.url())).await;
+    shared(&fleet.replicas).await;
+    let idle = redis.info().await;
+    tokio::time::sleep(IDLE).await;
     let before = redis.info().await;
-    let load = arrivals(&demands, REPLICAS, WINDOW * run.windows, run.seed);
-    let shots = send_to(&clients(&replicas), &demands, &load).await;
+    let shots = fleet.load().await;
     let after = redis.info().await;
-    table.costs.push(Cost { batch: batch(&replicas).await, ..Cost::between(run.name, &before, &after, &shots) });
-    for (place, case) in cases.iter().enumerate() {
-        let own: Vec<Shot> = shots.iter().filter(|shot| shot.arrival.demand == place).copied().collect();
-        let report = providers.report(&case.deployment.name);
-        let weight = weight(&replicas[0], &case.deployment.name, case.limit).await;
-        let mut row = Row::new(run.name, case.limit, &own, &report, LATENCY);
-        row.seed = run.seed;
-        row.demand = format!("{}x {}", case.factor, spread(run.shape));
-        row.used = (case.factor > 1.0).then(|| used(report.requests, weight, case.limit, run.windows));
-        table.rows.push(row);
+    let idle = (before.cpu_seconds() - idle.cpu_seconds()) / IDLE.as_secs_f64();
+    let cost = Cost { batch: batch(&fleet.replicas).await, ..Cost::between(run.name, &before, &after, &shots) };
+    table.costs.push(cost.beside(idle, fleet.length()));
+    fleet.tell(&shots, table).await;
+}
+
+/// The same with replicas that count each for itself: what a request takes without Redis.
+pub async fn sustained_alone(run: Sustained, table: &mut Table) {
+    let fleet = Fleet::start(run, Store::Memory).await;
+    let shots = fleet.load().await;
+    fleet.tell(&shots, table).await;
+}
+
+struct Fleet {
+    run: Sustained,
+    cases: Vec<Case>,
+    providers: Providers,
+    replicas: Vec<Replica>,
+}
+
+impl Fleet {
+    async fn start(run: Sustained, store: Store) -> Self {
+        let cases: Vec<_> =
+            FACTORS.iter().flat_map(|factor| LIMITS.map(|most| cases(run, most, *factor))).flatten().collect();
+        let deployments: Vec<_> = cases.iter().map(|case| case.deployment.clone()).collect();
+        let providers = Providers::judging(&deployments).await;
+        let replicas = Replica::start_many(REPLICAS, &Config::new(&deployments, store), &providers).await;
+        Self { run, cases, providers, replicas }
+    }
+
+    fn length(&self) -> Duration {
+        WINDOW * self.run.windows
+    }
+
+    async fn load(&self) -> Vec<Shot> {
+        let demands: Vec<_> = self.cases.iter().map(|case| case.demand.clone()).collect();
+        let load = arrivals(&demands, REPLICAS, self.length(), self.run.seed);
+        send_to(&clients(&self.replicas), &demands, &load).await
+    }
+
+    /// Adds a row for each deployment.
+    async fn tell(&self, shots: &[Shot], table: &mut Table) {
+        for (place, case) in self.cases.iter().enumerate() {
+            let own: Vec<Shot> = shots.iter().filter(|shot| shot.arrival.demand == place).copied().collect();
+            let report = self.providers.report(&case.deployment.name);
+            let mut row = Row::new(self.run.name, case.limit, &own, &report, LATENCY);
+            row.seed = self.run.seed;
+            row.demand = format!("{}x {}", case.factor, spread(self.run.shape));
+            if case.factor > 1.0 {
+                let weight = weight(&self.replicas[0], &case.deployment.name, case.limit).await;
+                row.used = used(report.requests, own.len(), case.limit.amount() / weight.max(1), self.length());
+            }
+            table.rows.push(row);
+        }
     }
 }
 
@@ -103,12 +144,12 @@ async fn weight(replica: &Replica, name: &str, limit: Limit) -> u64 {
     }
 }
 
-/// The share of what fits into the limit over all windows that was granted.
+/// The share of what was asked for and fits that was granted, where `each` fit into a window;
+/// nothing where none does, as such a request has a window for itself.
 #[expect(clippy::cast_precision_loss, reason = "requests of minutes")]
-fn used(granted: u64, weight: u64, limit: Limit, windows: u32) -> f64 {
-    let each = limit.amount() / weight.max(1);
-    let minutes = (WINDOW * windows).as_secs_f64() / 60.0;
-    granted as f64 / (each as f64 * minutes)
+fn used(granted: u64, asked: usize, each: u64, length: Duration) -> Option<f64> {
+    let most = (each as f64 * length.as_secs_f64() / 60.0).min(asked as f64);
+    (most > 0.0).then(|| granted as f64 / most)
 }
 
 /// Reservations in a call, over all replicas.

@@ -110,6 +110,27 @@ impl Replica {
         page.lines().find_map(|line| line.strip_prefix(series)?.trim().parse().ok())
     }
 
+    /// How many requests beyond its limit the deployment in `group` might get because of this replica,
+    /// as it says itself.
+    pub async fn foretold(&self, group: &str) -> f64 {
+        let series = format!("weighbridge_worst_case_overshoot_requests{{deployment=\"at-{group}\"}}");
+        self.metric(&series).await.unwrap_or_default()
+    }
+
+    /// The most that all of `replicas` together said so until `end`.
+    pub async fn foretold_until(end: Instant, replicas: &[Self], group: &str) -> f64 {
+        let mut most = 0.0;
+        while Instant::now() < end {
+            let mut sum = 0.0;
+            for replica in replicas {
+                sum += replica.foretold(group).await;
+            }
+            most = f64::max(most, sum);
+            tokio::time::sleep(GLANCE * 10).await;
+        }
+        most
+    }
+
     /// Waits until it says that the truth is `mode`, and tells how long that took.
     pub async fn is_in(&self, mode: &str, within: Duration) -> Duration {
         let began = Instant::now();
