@@ -117,7 +117,6 @@ impl State {
         self.runs += 1;
         self.model = model;
         self.model.run_id = run_id(self.runs);
-        self.model.forgets = true;
         self.listeners.clear();
     }
 

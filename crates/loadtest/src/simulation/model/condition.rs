@@ -15,8 +15,6 @@ const BUCKETS: usize = 6;
 const BUCKET_MS: u64 = 10_000;
 const TAU_MS: f64 = 30_000.0;
 const PENALTY_MS: f64 = 5000.0;
-/// How long a condition is kept after it last mattered.
-const KEPT_MS: u64 = 180_000;
 
 /// A condition. Times are in ms; 0 is none.
 #[derive(Debug, Clone, Default)]
@@ -96,14 +94,6 @@ impl Condition {
     /// As it is stored: who must be told is no part of it.
     pub(super) fn stored(self) -> Self {
         Self { is_dirty: false, is_told: false, ..self }
-    }
-
-    pub(super) fn kept_until(&self, now: u64) -> u64 {
-        match self.drained {
-            Drained::UntilRestored => u64::MAX,
-            Drained::No => self.rests.max(self.probe).max(now) + KEPT_MS,
-            Drained::Until(until) => self.rests.max(self.probe).max(until).max(now) + KEPT_MS,
-        }
     }
 
     fn is_drained(&self, now: u64) -> bool {

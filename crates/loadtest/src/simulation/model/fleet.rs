@@ -36,8 +36,7 @@ impl Model {
     }
 
     /// A replica has told all it knows. The outer `None`: it is another epoch.
-    pub fn told(&mut self, replica: &ReplicaId, epoch: &Epoch, _now: u64) -> Option<Option<Timestamp>> {
-        let now = _now;
+    pub fn told(&mut self, replica: &ReplicaId, epoch: &Epoch, now: u64) -> Option<Option<Timestamp>> {
         let life = self.epoch.as_mut().filter(|life| life.id == epoch.0)?;
         self.told.insert(replica.clone(), life.id.clone());
         if life.recovering > 0 {
@@ -87,17 +86,17 @@ impl Model {
     pub fn reap(&mut self, dead: &ReplicaId, windows: &[QuotaName], now: u64) -> u64 {
         let mut freed = 0;
         for quota in windows {
-            let Some(contribution) = self.contribution(quota, dead, now) else { continue };
+            let Some(contribution) = self.contribution(quota, dead) else { continue };
             if contribution.in_flight > 0
-                && let Some(mut window) = self.window(quota, now).cloned()
+                && let Some(mut window) = self.windows.get(quota).cloned()
             {
                 window.roll(now);
                 window.in_flight -= i64::from(contribution.in_flight);
-                self.keep_window(quota, window, now);
+                self.keep_window(quota, window);
                 freed += u64::from(contribution.in_flight);
             }
-            if let Some(kept) = self.contributions.get_mut(quota) {
-                kept.value.remove(dead);
+            if let Some(contributions) = self.contributions.get_mut(quota) {
+                contributions.remove(dead);
             }
         }
         freed

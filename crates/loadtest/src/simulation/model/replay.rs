@@ -1,13 +1,11 @@
 //! A replica tells again what the server may have forgotten: `replay.lua`.
 
-use std::collections::HashMap;
-
 use weighbridge_domain::name::QuotaName;
 use weighbridge_domain::time::Timestamp;
 
 use super::condition::Condition;
 use super::contribution::{Loss, Open, join};
-use super::{Model, Replay, ReplicaId, Snapshot};
+use super::{Model, Replay, ReplicaId, Snapshot, WindowReport};
 
 impl Model {
     /// Takes in what a replica tells again; `None` when the epoch is another one.
@@ -17,41 +15,32 @@ impl Model {
         }
         let mut snapshot = Snapshot { now: Timestamp::from_millis(now), ..Snapshot::default() };
         for (quota, stake) in &replay.windows {
-            let stored = self.contribution(quota, replica, now);
-            if let Some(open) = join(self.window(quota, now), stored, stake, Loss::IsTold, now) {
-                snapshot.windows.push(self.keep_open(quota, replica, open, now));
+            let stored = self.contribution(quota, replica);
+            if let Some(open) = join(self.windows.get(quota), stored, stake, Loss::IsTold, now) {
+                snapshot.windows.push(self.keep_open(quota, replica, open));
             }
         }
         for (id, report) in &replay.members {
-            let mut condition = self.condition(id, now);
-            let told = Condition::told(report);
-            let is_news = condition.hear(told);
+            let mut condition = self.condition(id);
+            let is_news = condition.hear(Condition::told(report));
             snapshot.members.push(condition.report());
             if is_news {
-                self.keep_condition(id, condition, now);
+                self.keep_condition(id, condition);
             }
         }
         Some(snapshot)
     }
 
     /// Stores a window and the contribution of the replica whose stake was merged into it.
-    pub(super) fn keep_open(
-        &mut self,
-        quota: &QuotaName,
-        replica: &ReplicaId,
-        mut open: Open,
-        now: u64,
-    ) -> super::WindowReport {
+    pub(super) fn keep_open(&mut self, quota: &QuotaName, replica: &ReplicaId, mut open: Open) -> WindowReport {
         open.window.in_flight = open.window.in_flight.max(0);
         let report = open.window.report(open.mine);
-        let until = self.keep_window(quota, open.window, now);
-        let forgets = self.forgets;
-        let kept = self.contributions.entry(quota.clone()).or_default();
-        if open.is_new || (forgets && now >= kept.until) {
-            kept.value = HashMap::new();
+        self.keep_window(quota, open.window);
+        let contributions = self.contributions.entry(quota.clone()).or_default();
+        if open.is_new {
+            contributions.clear();
         }
-        kept.value.insert(replica.clone(), open.mine);
-        kept.until = until;
+        contributions.insert(replica.clone(), open.mine);
         report
     }
 }

@@ -16,7 +16,7 @@ use weighbridge_state::fleet::protocol::{
 use super::condition::{Admits, Condition};
 use super::contribution::{Loss, Open, join};
 use super::window::Room;
-use super::{Counter, Kept, Model, ReplicaId};
+use super::{Counter, Model, ReplicaId};
 
 impl Model {
     /// Carries out a turn: all of it, or nothing.
@@ -37,12 +37,10 @@ impl Model {
         }
         let mut draft = Draft::new(self, replica, turn, now);
         let changes = turn.settlements.iter().map(|ended| draft.end(ended)).collect();
-        for (member, feedback) in &turn.observations {
-            draft.load(*member);
-            if let Some((deployment, window)) = draft.counted(*member) {
-                let requests = feedback.requests.map(|left| (left.amount, left.resets_in));
-                let tokens = feedback.tokens.map(|left| (left.amount, left.resets_in));
-                let is_dirty = window.window.observe(&deployment.limits, requests, tokens);
+        for observed in &turn.observations {
+            draft.load(observed.member);
+            if let Some((deployment, window)) = draft.counted(observed.member) {
+                let is_dirty = window.window.observe(&deployment.limits, observed);
                 window.is_dirty |= is_dirty;
             }
         }
@@ -54,24 +52,22 @@ impl Model {
         let mut done = TurnDone { answers, changes, ..TurnDone::default() };
         for (open, (quota, _)) in windows.into_iter().zip(&turn.windows) {
             done.windows.push(open.map(|open| {
-                if open.is_dirty { self.keep_open(quota, replica, open, now) } else { open.window.report(open.mine) }
+                if open.is_dirty { self.keep_open(quota, replica, open) } else { open.window.report(open.mine) }
             }));
         }
         for (condition, member) in members.into_iter().zip(&turn.members) {
             done.members.push(condition.map(|condition| {
                 let report = condition.report();
                 if condition.is_told {
-                    self.publish(&member.id, &condition);
+                    self.publish(&member.id, report);
                 }
                 if condition.is_dirty {
-                    self.keep_condition(&member.id, condition, now);
+                    self.keep_condition(&member.id, condition);
                 }
                 report
             }));
         }
-        for (key, counter, lasts) in counters {
-            self.counters.insert(key, Kept { value: counter, until: now + lasts.max(1000) });
-        }
+        self.counters.extend(counters);
         TurnResult::Done(done)
     }
 }
@@ -86,7 +82,7 @@ struct Draft<'a> {
     now: u64,
     windows: Vec<Option<Open>>,
     members: Vec<Option<Condition>>,
-    counters: Vec<(CounterKey, Counter, u64)>,
+    counters: Vec<(CounterKey, Counter)>,
     is_lost: bool,
 }
 
@@ -104,15 +100,15 @@ impl<'a> Draft<'a> {
             return;
         }
         let turn = self.turn;
-        self.members[at] = Some(self.model.condition(&turn.members[at].id, self.now));
+        self.members[at] = Some(self.model.condition(&turn.members[at].id));
         let Some((_, window)) = &turn.members[at].counted else { return };
         let window = usize::from(*window);
         if self.windows[window].is_some() {
             return;
         }
         let (quota, stake) = &turn.windows[window];
-        let stored = self.model.contribution(quota, self.replica, self.now);
-        let found = self.model.window(quota, self.now);
+        let stored = self.model.contribution(quota, self.replica);
+        let found = self.model.windows.get(quota);
         self.windows[window] = join(found, stored, stake, Loss::Matters, self.now).or_else(|| {
             // Nothing of the turn will be written; it only has to be read to its end.
             self.is_lost = true;
@@ -190,20 +186,19 @@ impl<'a> Draft<'a> {
     fn is_above(&mut self, member: u16, allowed: u32, class: Option<ErrorClass>, lasts: Duration) -> bool {
         let (now, era, lasts) = (self.now, self.condition(member).era, millis(lasts));
         let key = (self.turn.members[usize::from(member)].id.clone(), class);
-        let at = match self.counters.iter().position(|(known, _, _)| *known == key) {
+        let at = match self.counters.iter().position(|(known, _)| *known == key) {
             Some(at) => at,
             None => {
-                let found = self.model.alive(self.model.counters.get(&key), now).cloned().unwrap_or_default();
-                self.counters.push((key, found, 0));
+                let found = self.model.counters.get(&key).cloned().unwrap_or_default();
+                self.counters.push((key, found));
                 self.counters.len() - 1
             }
         };
-        let (_, counter, kept) = &mut self.counters[at];
+        let (_, counter) = &mut self.counters[at];
         if counter.era != era {
             *counter = Counter { era, times: Vec::new() };
         }
         counter.times.push(now);
-        *kept = (*kept).max(lasts);
         let most = allowed as usize + 1;
         while counter.times.len() > most || counter.times.first().is_some_and(|at| now.saturating_sub(*at) >= lasts) {
             counter.times.remove(0);

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use weighbridge_domain::limits::{Limits, Tokens};
+use weighbridge_domain::limits::{Left, Limits, Tokens};
 use weighbridge_domain::time::Timestamp;
 use weighbridge_domain::view::WindowUsage;
-use weighbridge_state::fleet::protocol::{Granted, WindowReport};
+use weighbridge_state::fleet::protocol::{Granted, Observed, WindowReport};
 use weighbridge_state::smoother::Smoother;
 
 use super::contribution::Contribution;
@@ -15,9 +15,6 @@ const LIVE: u64 = 61;
 const SLOTS: u64 = 64;
 /// What a bucket can hold.
 const MOST: i64 = 4_294_967_295;
-
-/// How much a provider says is left, and for how long that holds.
-pub(super) type Left = (u64, Duration);
 
 /// Requests and tokens.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -127,36 +124,46 @@ impl Window {
         !more.is_nothing() || gives_back
     }
 
-    /// Takes over what a provider has counted, when that is more.
-    /// Each is how much is left, and for how long that holds.
-    pub(super) fn observe(&mut self, limits: &Limits, requests: Option<Left>, tokens: Option<Left>) -> bool {
-        let mut changed = false;
-        let left = |left: Option<Left>| {
-            left.map(|(amount, resets_in)| (signed(amount), ceil_secs(resets_in))).filter(|(_, ends)| *ends <= LIVE)
-        };
-        let second = |ends: u64| (self.second + ends.max(1)).saturating_sub(LIVE);
+    /// Takes over what a provider had counted for a request, when that was more than was known for it here.
+    pub(super) fn observe(&mut self, limits: &Limits, observed: &Observed) -> bool {
+        let Observed { feedback, counted, .. } = observed;
+        let granted_at = counted.at.as_secs();
+        // What was granted in the same second may have been counted before it.
+        let near = self.granted_in(granted_at).plus(self.granted_in(granted_at + 1));
         let finite = |limit: Option<u32>| limit.filter(|limit| *limit > 0).map(i64::from);
-        let requests = finite(limits.rpm).zip(left(requests));
-        let tokens = finite(limits.tpm).zip(left(tokens));
-        let (requests, tokens) = (
-            requests.map(|(limit, (left, ends))| ((limit - left).max(0), second(ends))),
-            tokens.map(|(limit, (left, ends))| ((limit - left).max(0), second(ends))),
-        );
-        if let Some((counted, second)) = requests {
-            let more = counted - self.sum.requests;
+        let place = |left: Left| self.second_that_ends(granted_at, left.resets_in).map(|at| (signed(left.amount), at));
+        let requests = finite(limits.rpm).zip(feedback.requests.and_then(place));
+        let tokens = finite(limits.tpm).zip(feedback.tokens.and_then(place));
+        let mut changed = false;
+        if let Some((limit, (left, second))) = requests {
+            let known = (i64::from(counted.usage.requests) + near.requests).max(self.sum.requests);
+            let more = (limit - left).max(0) - known;
             if more > 0 {
                 self.add(second, Amount { requests: more, ..Amount::default() });
                 changed = true;
             }
         }
-        if let Some((counted, second)) = tokens {
-            let more = counted - self.sum.input - self.sum.output;
+        if let Some((limit, (left, second))) = tokens {
+            let known = signed(counted.usage.tokens()) + near.input + near.output;
+            let more = (limit - left).max(0) - known.max(self.sum.input + self.sum.output);
             if more > 0 {
                 self.add(second, Amount { input: more, ..Amount::default() });
                 changed = true;
             }
         }
         changed
+    }
+
+    fn granted_in(&self, second: u64) -> Amount {
+        let counts = second <= self.second && self.second - second < LIVE;
+        if counts { self.buckets[place(second)] } else { Amount::default() }
+    }
+
+    /// The second whose bucket leaves `span` after the second of a grant, if it is there.
+    fn second_that_ends(&self, granted_at: u64, span: Duration) -> Option<u64> {
+        let span = ceil_secs(span);
+        let from = (granted_at + span.max(1)).checked_sub(LIVE)?;
+        (span <= LIVE && from <= self.second && self.second - from < LIVE).then_some(from)
     }
 
     /// Whether one more request of `tokens` keeps within `limits`.
