@@ -78,7 +78,7 @@ impl Model {
             heard: count(heard),
             vanished: count(self.beats.len() - heard + self.vanished.len()),
             dead,
-            everybody: if beat.wants_names { everybody } else { Vec::new() },
+            everybody: if beat.names_known == Some(count(everybody.len())) { Vec::new() } else { everybody },
         }
     }
 
