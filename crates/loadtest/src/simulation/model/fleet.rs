@@ -71,6 +71,7 @@ impl Model {
         let is_dead = |at: u64| at + millis(beat.dead_after) < now;
         let dead = by_time.iter().filter(|(at, _)| is_dead(*at)).map(|(_, replica)| (*replica).clone()).collect();
         let everybody: Vec<_> = by_time.iter().map(|(_, replica)| (*replica).clone()).collect();
+        let are_wanted = beat.names_known != Some(count(everybody.len()));
         Pulse {
             must_join,
             now: Timestamp::from_millis(now),
@@ -78,7 +79,7 @@ impl Model {
             heard: count(heard),
             vanished: count(self.beats.len() - heard + self.vanished.len()),
             dead,
-            everybody: if beat.names_known == Some(count(everybody.len())) { Vec::new() } else { everybody },
+            everybody: if are_wanted { everybody } else { Vec::new() },
         }
     }
 
