@@ -1,10 +1,12 @@
 //! Redis fails under load: no client notices, no limit is exceeded, and nothing is forgotten.
 
+use futures_util::future::join_all;
 use tokio::time::sleep;
 use weighbridge_loadtest::fleet::Deployment;
+use weighbridge_loadtest::http::chat;
 use weighbridge_loadtest::redis::Server;
 
-use crate::support::{A_SECOND, Fleet, Seen};
+use crate::support::{A_SECOND, Fleet, PATIENCE, Seen};
 
 /// Loads a fleet, lets something happen to its Redis, and undoes it.
 async fn check(harm: impl AsyncFn(&mut Server), heal: impl AsyncFn(&mut Server)) -> Seen {
@@ -70,4 +72,25 @@ async fn its_memory_is_full() {
 #[tokio::test(flavor = "multi_thread")]
 async fn it_is_a_replica_all_of_a_sudden() {
     check(async |redis| redis.follow_nobody().await, async |redis| redis.lead().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_is_larger_than_a_share() {
+    const LIMIT: u64 = 40;
+    let (mut redis, fleet) = Fleet::start(&[Deployment::tpm("a", LIMIT)]).await;
+    redis.kill();
+    for replica in &fleet.replicas {
+        replica.is_in("local", PATIENCE).await;
+    }
+    // Some thirty tokens: they fit once into the limit, and not into a third of it.
+    let (clients, body) = (fleet.clients(), chat("a", 20));
+    let twice = clients.iter().chain(&clients);
+    let statuses = join_all(twice.map(|client| async { client.chat(&body).await.status })).await;
+    let peak = fleet.providers.report("a").tokens_per_minute_peak;
+    let mut foretold = 0.0;
+    for replica in &fleet.replicas {
+        let series = "weighbridge_worst_case_overshoot_tokens{deployment=\"at-a\"}";
+        foretold += replica.metric(series).await.unwrap_or_default();
+    }
+    assert!(peak as f64 <= LIMIT as f64 + foretold, "{peak} of {LIMIT}, {foretold} foretold: {statuses:?}");
 }
