@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 use weighbridge_domain::event::Event;
 use weighbridge_domain::name::{DeploymentId, QuotaName};
 
@@ -106,16 +106,7 @@ impl Keeper {
             self.shard.observer.observe(&Event::StoreWarned { what });
         }
         if was_slow {
-            for _ in 0..3 {
-                let sent = Instant::now();
-                link.snapshot(&[], &[]).await?;
-                if sent.elapsed() > QUICK {
-                    return Err(LinkError::Broken(format!(
-                        "it answers in {} ms, too slowly to be asked for every request",
-                        sent.elapsed().as_millis()
-                    )));
-                }
-            }
+            is_quick(&link).await?;
         }
         let connection = self.join(&link, false, has_been_away).await?;
         Ok(Joined { connection, news })
@@ -182,6 +173,8 @@ impl Keeper {
     async fn shared(&self, connection: &Connection) -> Result<(), LinkError> {
         look(&self.shard, &connection.link, &self.shard.members()).await?;
         self.shard.enter(Phase::Shared(connection.clone()), "joined the store");
+        // What was granted from this replica's share while it was joining.
+        self.shard.tell_untold();
         Ok(())
     }
 
@@ -190,13 +183,17 @@ impl Keeper {
         let Joined { mut connection, news } = joined;
         let mut news = Some(news);
         let (mut beats, mut missed) = (0_u32, 0);
+        let mut last_beat = Instant::now();
         loop {
             let rests = match *self.shard.phase() {
                 Phase::Recovering(_) => BEAT_RECOVERING,
                 Phase::Left => return End::Left,
                 Phase::Shared(_) | Phase::Local => BEAT.mul_f64(0.9 + 0.2 * self.dice.f64()),
             };
+            // However much there is to hear, the heart beats.
             tokio::select! {
+                biased;
+                () = sleep_until(last_beat + rests) => {}
                 fault = self.faults.recv() => match fault {
                     Some(Fault::Stale { saw_loss }) => match self.join(&connection.link, saw_loss, false).await {
                         Ok(again) => { connection = again; continue; }
@@ -214,8 +211,8 @@ impl Keeper {
                     Some(News::Epoch) => {}
                     None => news = None,
                 },
-                () = sleep(rests) => {}
             }
+            last_beat = Instant::now();
             if news.is_none() {
                 // Until they are heard again every heartbeat reads what they would tell.
                 news = connection.link.listen().await.ok();
@@ -251,9 +248,15 @@ impl Keeper {
         }
         shard.roll.set_counts(pulse.heard, pulse.vanished);
         if pulse.must_join {
+            // Nothing more is asked before all is told.
+            shard.enter(Phase::Recovering(connection.clone()), "the store began a new epoch");
             *connection = self.join(&connection.link, false, false).await?;
         } else if pulse.recovering.is_none() && matches!(*shard.phase(), Phase::Recovering(_)) {
             self.shared(connection).await?;
+        }
+        if matches!(*shard.phase(), Phase::Shared(_)) {
+            // What was granted alone after a call without an answer.
+            shard.tell_untold();
         }
         for dead in &pulse.dead {
             self.reap(&connection.link, dead).await?;
@@ -290,6 +293,22 @@ impl Keeper {
     fn name(&mut self) -> String {
         format!("{:016x}", self.dice.u64(..))
     }
+}
+
+/// Whether calls over `link` are quick enough for a request's path.
+async fn is_quick(link: &Arc<dyn Link>) -> Result<(), LinkError> {
+    // The first may have a connection to make.
+    link.snapshot(&[], &[]).await?;
+    for _ in 0..3 {
+        let sent = Instant::now();
+        link.snapshot(&[], &[]).await?;
+        let took = sent.elapsed();
+        if took > QUICK {
+            let ms = took.as_millis();
+            return Err(LinkError::Broken(format!("it answers in {ms} ms, too slowly to be asked for every request")));
+        }
+    }
+    Ok(())
 }
 
 /// The next piece of news; never, while there is nothing to hear them by.

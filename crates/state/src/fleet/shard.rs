@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::mpsc;
 use weighbridge_domain::deployment::Deployment;
 use weighbridge_domain::event::{Event, Observer};
-use weighbridge_domain::limits::{Limits, Tokens};
+use weighbridge_domain::limits::{Feedback, Limits, Tokens};
 use weighbridge_domain::name::{DeploymentId, QuotaName};
 use weighbridge_domain::policy::CooldownVerdict;
 use weighbridge_domain::store::{OnStoreLoss, PartitionSafety};
@@ -28,7 +28,7 @@ use super::standings::{Heard, Standings};
 use super::time::ServerTime;
 use super::windows::{Own, Windows};
 use crate::books::{Books, Change, admits};
-use crate::{Candidate, Mode, Outcome, Refusal, Regard, Settlement, announce};
+use crate::{Candidate, Counted, Mode, Outcome, Refusal, Regard, Settlement, announce};
 
 /// How a replica behaves in a fleet.
 #[derive(Debug, Clone)]
@@ -244,13 +244,32 @@ impl Shard {
 
     /// All that this replica knows and the store may have lost.
     pub(crate) fn replay(&self, epoch: &Epoch) -> Replay {
+        let windows = self.stakes(self.windows.quotas());
+        Replay { epoch: epoch.clone(), windows, members: self.standings.all(&self.books) }
+    }
+
+    /// Sees to it that the next call tells what was granted here and the store has not been told of.
+    pub(crate) fn tell_untold(&self) {
+        let untold = self.windows.untold();
+        if untold.is_empty() {
+            return;
+        }
+        for deployment in &self.members.load().deployments {
+            if untold.contains(&deployment.quota) {
+                // Whatever is said of a window, what this replica holds of it is said as well.
+                let deployment = Arc::clone(deployment);
+                self.send(Job::Observe { deployment, feedback: Feedback::default(), counted: Counted::default() });
+            }
+        }
+    }
+
+    fn stakes(&self, quotas: Vec<QuotaName>) -> Vec<(QuotaName, Stake)> {
         let now = self.time.now();
-        let stakes = self.windows.quotas().into_iter().map(|quota| {
+        let stakes = quotas.into_iter().map(|quota| {
             let stake = self.stake(&quota, now);
             (quota, stake)
         });
-        let windows = stakes.filter(|(_, stake)| stake.granted.requests > 0 || stake.in_flight > 0).collect();
-        Replay { epoch: epoch.clone(), windows, members: self.standings.all(&self.books) }
+        stakes.filter(|(_, stake)| stake.granted.requests > 0 || stake.in_flight > 0).collect()
     }
 
     /// Counts an outcome here alone; the fleet hears of it when the store is back.

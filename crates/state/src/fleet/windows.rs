@@ -25,8 +25,8 @@ pub(crate) struct Windows(Mutex<HashMap<QuotaName, Known>>);
 #[derive(Debug, Clone, Copy, Default)]
 struct Known {
     granted: Granted,
-    /// Requests of those that the store has acknowledged.
-    acknowledged: u64,
+    /// What of that the store has acknowledged.
+    acknowledged: Granted,
     /// What the others have used, and when that was heard.
     others: Others,
     heard_at: Timestamp,
@@ -56,7 +56,7 @@ impl Windows {
     pub(crate) fn stake(&self, quota: &QuotaName, own: Own) -> Stake {
         let known = self.lock().get(quota).copied().unwrap_or_default();
         let Own { usage, in_flight, .. } = own;
-        Stake { granted: known.granted, acknowledged: known.acknowledged, recent: usage, in_flight }
+        Stake { granted: known.granted, acknowledged: known.acknowledged.requests, recent: usage, in_flight }
     }
 
     /// Takes over what the store holds of a window, in reply to a `stake` and after granting `granted` more.
@@ -66,10 +66,10 @@ impl Windows {
         // More than was asked for: grants whose reply was lost. They count as this replica's.
         let unknown = report.granted.beyond(stake.granted.and(granted));
         known.granted = known.granted.and(granted).and(unknown);
-        known.acknowledged = report.granted.requests;
+        known.acknowledged = report.granted;
         let in_flight = stake.in_flight.saturating_add(u32::try_from(granted.requests).unwrap_or(u32::MAX));
         known.others =
-            Others { usage: report.usage.beyond(own.usage), in_flight: report.in_flight.saturating_sub(in_flight) };
+            Others { usage: known.not_mine(report, own), in_flight: report.in_flight.saturating_sub(in_flight) };
         known.heard_at = own.at;
         known.since = None;
     }
@@ -82,7 +82,7 @@ impl Windows {
             return;
         }
         known.others =
-            Others { usage: report.usage.beyond(own.usage), in_flight: report.in_flight.saturating_sub(own.in_flight) };
+            Others { usage: known.not_mine(report, own), in_flight: report.in_flight.saturating_sub(own.in_flight) };
         known.heard_at = own.at;
     }
 
@@ -140,6 +140,13 @@ impl Windows {
         self.lock().keys().cloned().collect()
     }
 
+    /// The windows in which something was granted that the store has not been told of.
+    pub(crate) fn untold(&self) -> Vec<QuotaName> {
+        let windows = self.lock();
+        let untold = windows.iter().filter(|(_, known)| known.untold().requests > 0);
+        untold.map(|(quota, _)| quota.clone()).collect()
+    }
+
     /// Forgets those of `quotas`.
     pub(crate) fn forget(&self, quotas: &[QuotaName]) {
         let mut windows = self.lock();
@@ -154,6 +161,18 @@ impl Windows {
 }
 
 impl Known {
+    /// What was granted here that the store has not been told of.
+    fn untold(&self) -> Granted {
+        self.granted.beyond(self.acknowledged)
+    }
+
+    /// What of a window is the others'.
+    fn not_mine(&self, report: &WindowReport, own: Own) -> WindowUsage {
+        let Granted { requests, input, output } = self.untold();
+        let untold = WindowUsage { requests: u32::try_from(requests).unwrap_or(u32::MAX), input, output };
+        report.usage.beyond(own.usage.beyond(untold))
+    }
+
     fn others_usage(&self, now: Timestamp) -> WindowUsage {
         if now.since(self.heard_at) < WINDOW { self.others.usage } else { WindowUsage::default() }
     }
