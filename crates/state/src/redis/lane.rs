@@ -1,6 +1,7 @@
 //! A connection that commands are sent over, to one server or to a cluster.
 
 use std::fmt;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -9,10 +10,14 @@ use deadpool_redis::Pool;
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::cluster_async::ClusterConnection;
 use redis::{Cmd, ErrorKind, RedisError, RedisResult, ServerErrorKind, Value, cmd};
+use tokio::time::{Instant, timeout};
 use weighbridge_domain::time::millis;
 
 use super::scripts::Scripts;
 use crate::fleet::link::LinkError;
+
+/// A timer that is so late says that this process was stalled.
+const STALLED: Duration = Duration::from_millis(5);
 
 /// A connection. Cheap to clone; calls over it are pipelined.
 #[derive(Clone)]
@@ -55,7 +60,14 @@ impl Caller {
     /// Sends a call of a script and waits for its reply, `within` at most. A server that does not know the script
     /// is told and asked again.
     pub(crate) async fn call(&self, call: &Cmd, within: Duration) -> Result<Value, LinkError> {
-        match tokio::time::timeout(within, self.answered(call)).await {
+        let mut answered = pin!(self.answered(call));
+        let began = Instant::now();
+        let mut answer = timeout(within, &mut answered).await;
+        if answer.is_err() && began.elapsed() > within + STALLED {
+            // This process stood still, so the answer may be here and unread.
+            answer = timeout(within, answered).await;
+        }
+        match answer {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(error)) if error.is_timeout() => Err(LinkError::TimedOut { ms: millis(within) }),
             Ok(Err(error)) => Err(LinkError::Broken(in_words(&error))),

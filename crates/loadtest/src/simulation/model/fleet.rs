@@ -28,6 +28,8 @@ impl Model {
             let id = format!("{}.{}", join.candidate, self.run_id);
             self.epoch = Some(Life { id, recovering: now + millis(join.recovery) });
             self.told.clear();
+            // Everybody has time to come back.
+            self.beats.values_mut().for_each(|at| *at = now);
             self.news.push(News::Epoch);
         }
         self.beats.insert(replica.clone(), now);

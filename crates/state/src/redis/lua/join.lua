@@ -24,6 +24,8 @@ if begins then
   id, recovering = ARGV[2] .. '.' .. run, now + tonumber(ARGV[5])
   redis.call('SET', KEYS[1], 'R' .. string.format('%.0f', recovering) .. ':' .. id)
   redis.call('DEL', KEYS[3])
+  -- What the data says of heartbeats is as old as the data: everybody has time to come back.
+  for _, replica in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do redis.call('ZADD', KEYS[2], now, replica) end
   redis.call('PUBLISH', ARGV[6], 'E')
 end
 redis.call('ZADD', KEYS[2], now, ARGV[1])
