@@ -117,9 +117,9 @@ impl FleetStore {
 
     async fn look(&self) {
         for shard in &self.shards {
-            if let Some((link, _)) = link_of(&shard.phase()) {
+            if let Phase::Shared(connection) = &*shard.phase() {
                 // What could not be read is as old as it was.
-                drop(tokio::time::timeout(REFRESH, keeper::look(shard, &link, &shard.members())).await);
+                drop(tokio::time::timeout(REFRESH, keeper::look(shard, &connection.link, &shard.members())).await);
             }
         }
     }

@@ -12,7 +12,7 @@ use weighbridge_domain::event::Event;
 use weighbridge_domain::name::{DeploymentId, QuotaName};
 
 use super::link::{Connected, Connector, Link, LinkError, News};
-use super::protocol::{Beat, Epoch, Granted, Join, Replay, ReplicaId};
+use super::protocol::{Beat, Epoch, Join, Replay, ReplicaId};
 use super::shard::{Connection, Fault, Members, Phase, Shard};
 
 /// Between two heartbeats.
@@ -157,7 +157,7 @@ impl Keeper {
             let Some(reports) = connection.link.replay(&shard.replica, &part).await? else { return Ok(false) };
             let now = shard.time.now();
             for ((quota, stake), report) in part.windows.iter().zip(&reports.windows) {
-                shard.heard_window(quota, report, stake, Granted::default());
+                shard.windows.told(quota, report, stake);
             }
             for ((id, _), report) in part.members.iter().zip(&reports.members) {
                 shard.heard_member(id, report, now);
@@ -261,8 +261,12 @@ impl Keeper {
         for dead in &pulse.dead {
             self.reap(&connection.link, dead).await?;
         }
-        // Where time is told, so is when to look.
-        if shard.time.passes() { look(&shard, &connection.link, &shard.wanted()).await } else { Ok(()) }
+        // A store that is still being told shows less than there is; and where time is told, so is when to look.
+        let is_whole = matches!(*shard.phase(), Phase::Shared(_));
+        if is_whole && shard.time.passes() {
+            look(&shard, &connection.link, &shard.wanted()).await?;
+        }
+        Ok(())
     }
 
     /// Takes a dead replica off the books.

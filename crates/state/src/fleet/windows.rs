@@ -63,10 +63,7 @@ impl Windows {
     pub(crate) fn heard(&self, quota: &QuotaName, report: &WindowReport, stake: &Stake, granted: Granted, own: Own) {
         let mut windows = self.lock();
         let known = windows.entry(quota.clone()).or_default();
-        // More than was asked for: grants whose reply was lost. They count as this replica's.
-        let unknown = report.granted.beyond(stake.granted.and(granted));
-        known.granted = known.granted.and(granted).and(unknown);
-        known.acknowledged = report.granted;
+        known.acknowledge(report, stake, granted);
         let in_flight = stake.in_flight.saturating_add(u32::try_from(granted.requests).unwrap_or(u32::MAX));
         known.others =
             Others { usage: known.not_mine(report, own), in_flight: report.in_flight.saturating_sub(in_flight) };
@@ -74,11 +71,18 @@ impl Windows {
         known.since = None;
     }
 
-    /// Takes over what a snapshot shows of a window, unless something newer is known.
+    /// Takes over that the store has been told of a `stake`. What it holds beside that may not be all yet: others are
+    /// telling it too.
+    pub(crate) fn told(&self, quota: &QuotaName, report: &WindowReport, stake: &Stake) {
+        self.lock().entry(quota.clone()).or_default().acknowledge(report, stake, Granted::default());
+    }
+
+    /// Takes over what a snapshot shows of a window, unless something newer is known, or more than it shows.
     pub(crate) fn saw(&self, quota: &QuotaName, report: &WindowReport, own: Own) {
         let mut windows = self.lock();
         let known = windows.entry(quota.clone()).or_default();
-        if own.at < known.heard_at {
+        let has_forgotten = known.mine_told(own).requests > report.usage.requests;
+        if own.at < known.heard_at || has_forgotten {
             return;
         }
         known.others =
@@ -166,11 +170,22 @@ impl Known {
         self.granted.beyond(self.acknowledged)
     }
 
+    /// What of this replica's own usage the store knows of.
+    fn mine_told(&self, own: Own) -> WindowUsage {
+        let Granted { requests, input, output } = self.untold();
+        own.usage.beyond(WindowUsage { requests: u32::try_from(requests).unwrap_or(u32::MAX), input, output })
+    }
+
     /// What of a window is the others'.
     fn not_mine(&self, report: &WindowReport, own: Own) -> WindowUsage {
-        let Granted { requests, input, output } = self.untold();
-        let untold = WindowUsage { requests: u32::try_from(requests).unwrap_or(u32::MAX), input, output };
-        report.usage.beyond(own.usage.beyond(untold))
+        report.usage.beyond(self.mine_told(own))
+    }
+
+    fn acknowledge(&mut self, report: &WindowReport, stake: &Stake, granted: Granted) {
+        // More than was asked for: grants whose reply was lost. They count as this replica's.
+        let unknown = report.granted.beyond(stake.granted.and(granted));
+        self.granted = self.granted.and(granted).and(unknown);
+        self.acknowledged = report.granted;
     }
 
     fn others_usage(&self, now: Timestamp) -> WindowUsage {
