@@ -61,10 +61,10 @@ impl RedisConnector {
     }
 
     /// The same, by a clock that is told: for tests in which time is an argument.
-    pub fn with_told_clock(settings: RedisSettings, now_ms: Arc<AtomicU64>) -> Self {
+    pub fn with_told_clock(settings: RedisSettings, shard: u16, now_ms: Arc<AtomicU64>) -> Self {
         let key = format!("wb:clock:{{{}}}", settings.namespace);
         let scripts = Arc::new(Scripts::by_key(&key));
-        Self { scripts, told: Some(Arc::new(ToldClock { key, now_ms })), ..Self::new(settings, 0) }
+        Self { scripts, told: Some(Arc::new(ToldClock { key, now_ms })), ..Self::new(settings, shard) }
     }
 
     async fn make(&self) -> Result<Connected, LinkError> {

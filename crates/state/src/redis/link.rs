@@ -26,9 +26,9 @@ const UPKEEP: Duration = Duration::from_millis(250);
 pub(crate) struct RedisLink {
     /// For turns alone, so that nothing makes a request wait.
     pub(crate) turns: Caller,
-    /// For heartbeats and snapshots.
+    /// For heartbeats and what goes with them.
     pub(crate) upkeep: Caller,
-    /// For what operators want.
+    /// For snapshots and what operators want: their replies are long.
     pub(crate) admin: Caller,
     pub(crate) keys: Arc<Keys>,
     /// How long a turn may take.

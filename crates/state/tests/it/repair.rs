@@ -399,3 +399,48 @@ fn without_the_server_nothing_or_everything_goes_where_that_is_wanted() {
         assert_eq!(unlimited.grants(100).await.len(), 100, "what has no limit is served");
     });
 }
+
+#[test]
+fn deployments_may_be_spread_over_shards() {
+    check(async {
+        let server = Server::start();
+        let mut settings = settings(&server, "shards");
+        settings.shards = 3;
+        let clock = Arc::new(AtomicU64::new(1_700_000_000_300));
+        let now = Timestamp::from_millis(clock.load(Ordering::Relaxed));
+        let deployments: Vec<_> = (0..8)
+            .map(|number| {
+                let endpoint = Endpoint::new("openai", "http://localhost/v1");
+                let deployment = Deployment::new(format!("d{number}").as_str(), "g", ModelTemplate::new("m"), endpoint);
+                Arc::new(Deployment { limits: rpm(2), ..deployment })
+            })
+            .collect();
+        let mut table = RoutingTable::default();
+        table.add_group(ModelGroup::new("g", deployments.clone()));
+        let stores = [replica(settings.clone(), &clock), replica(settings, &clock)];
+        for store in &stores {
+            store.adopt(&table, now);
+            joined(store).await;
+        }
+        let candidates: Vec<_> = deployments
+            .iter()
+            .map(|deployment| Candidate { deployment: Arc::clone(deployment), cooldown: Regard::Heed })
+            .collect();
+        let mut granted = vec![0; deployments.len()];
+        for turn in 0..20 {
+            let ask = Reserve { candidates: &candidates, tokens: Tokens::default() };
+            match stores[turn % 2].reserve(ask, now).await {
+                Admission::Granted(grant) => {
+                    assert_eq!(grant.deployment, deployments[grant.candidate].id, "places are the caller's");
+                    granted[grant.candidate] += 1;
+                }
+                Admission::Refused(refusal) => assert_eq!(refusal.cause, RefusalCause::AtLimit),
+            }
+        }
+        assert_eq!(granted, [2; 8]);
+        let mut redis = connection(server.port).await;
+        let windows: Vec<String> = redis.keys("wb:1:{shards/*}:w:*").await.expect("keys");
+        let tags: std::collections::BTreeSet<_> = windows.iter().filter_map(|key| key.split('}').next()).collect();
+        assert_eq!((windows.len(), tags.len()), (8, 3), "{windows:?}");
+    });
+}

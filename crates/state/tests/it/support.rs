@@ -10,6 +10,7 @@ use tokio::runtime::Runtime;
 use weighbridge_domain::event::Silent;
 use weighbridge_domain::store::{RedisSettings, ServerAddress};
 use weighbridge_domain::time::Timestamp;
+use weighbridge_state::fleet::link::Connector;
 use weighbridge_state::fleet::{FleetParts, FleetStore};
 use weighbridge_state::redis::RedisConnector;
 use weighbridge_state::{Mode, SharedState};
@@ -96,10 +97,13 @@ pub(crate) fn settings(server: &Server, namespace: &str) -> RedisSettings {
 
 /// A replica that begins to connect, by a clock that is told.
 pub(crate) fn replica(settings: RedisSettings, clock: &Arc<AtomicU64>) -> Arc<FleetStore> {
-    let connector = Arc::new(RedisConnector::with_told_clock(settings.clone(), Arc::clone(clock)));
+    let connector = |shard| {
+        let connector = RedisConnector::with_told_clock(settings.clone(), shard, Arc::clone(clock));
+        Arc::new(connector) as Arc<dyn Connector>
+    };
     Arc::new(FleetStore::start(FleetParts {
         settings: &settings,
-        connectors: vec![connector],
+        connectors: (0..settings.shards).map(connector).collect(),
         observer: Arc::new(Silent),
         seed: None,
         told: Some(Arc::clone(clock)),
