@@ -133,7 +133,7 @@ impl Clerk {
                     TurnResult::Done(done) => {
                         observe(StoreOutcome::Done);
                         shard.is_found();
-                        self.carry_out(draft, done, asks, &settlements);
+                        self.carry_out(draft, done, reply.now, asks, &settlements);
                         if jump.is_some() {
                             // What others granted has left the window too early.
                             shard.fault(connection, Fault::Stale { saw_loss: true });
@@ -156,6 +156,7 @@ impl Clerk {
             }
             Err(LinkError::TimedOut { ms }) => {
                 observe(StoreOutcome::TimedOut);
+                draft.doubt(&shard);
                 // It may have been done: nothing is given back twice.
                 self.settlements = settlements.into_iter().map(without_refund).collect();
                 if self.is_too_slow(took, Duration::from_millis(ms)) {
@@ -165,6 +166,7 @@ impl Clerk {
             }
             Err(LinkError::Broken(reason)) => {
                 observe(StoreOutcome::Failed);
+                draft.doubt(&shard);
                 shard.fault(connection, Fault::Broken(reason));
                 self.settlements = settlements.into_iter().map(without_refund).collect();
                 self.report_alone();
@@ -189,7 +191,7 @@ impl Clerk {
     }
 
     /// Takes over what the store did.
-    fn carry_out(&mut self, draft: Draft, done: TurnDone, asks: Vec<Asked>, settlements: &[Settlement]) {
+    fn carry_out(&mut self, draft: Draft, done: TurnDone, at: Timestamp, asks: Vec<Asked>, settlements: &[Settlement]) {
         let shard = &self.shard;
         let now = shard.time.now();
         for (member, report) in draft.turn.members.iter().zip(&done.members) {
@@ -205,7 +207,7 @@ impl Clerk {
                     let deployment = &asked.candidates[*candidate].deployment;
                     let window = usize::from(draft.windows[&deployment.quota]);
                     granted[window].add(asked.tokens);
-                    let grant = shard.books.enter(*candidate, deployment, asked.tokens, *is_probe, now);
+                    let grant = shard.books.enter(*candidate, deployment, asked.tokens, *is_probe, at);
                     let usage = done.windows[window].map_or(grant.usage, |report| report.usage);
                     Admission::Granted(Grant { usage, ..grant })
                 }
@@ -308,6 +310,13 @@ impl Draft {
             draft.turn.asks.push(ask);
         }
         draft
+    }
+
+    /// It came to nothing, as far as is known: what was asked for may have been granted.
+    fn doubt(&self, shard: &Shard) {
+        if !self.turn.asks.is_empty() {
+            self.turn.windows.iter().for_each(|(quota, _)| shard.windows.doubt(quota));
+        }
     }
 
     fn ended(&mut self, settlement: &Settlement, shard: &Shard, now: Timestamp) -> Ended {

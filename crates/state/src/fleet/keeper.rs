@@ -336,8 +336,9 @@ pub(crate) async fn look(shard: &Shard, link: &Arc<dyn Link>, members: &Members)
     for piece in 0..quotas.len().max(ids.len()).div_ceil(CHUNK) {
         let windows: Vec<QuotaName> = quotas.iter().skip(piece * CHUNK).take(CHUNK).cloned().collect();
         let ids: Vec<DeploymentId> = ids.iter().skip(piece * CHUNK).take(CHUNK).cloned().collect();
+        let sent = Instant::now();
         let snapshot = link.snapshot(&windows, &ids).await?;
-        shard.saw(&snapshot, &windows, &ids);
+        shard.saw(&snapshot, sent, &windows, &ids);
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use weighbridge_domain::deployment::Deployment;
 use weighbridge_domain::event::{Event, Observer};
 use weighbridge_domain::limits::{Feedback, Limits, Tokens};
@@ -232,10 +233,10 @@ impl Shard {
     }
 
     /// Takes over what a snapshot of `quotas` and `members` shows.
-    pub(crate) fn saw(&self, snapshot: &Snapshot, quotas: &[QuotaName], members: &[DeploymentId]) {
+    pub(crate) fn saw(&self, snapshot: &Snapshot, sent: Instant, quotas: &[QuotaName], members: &[DeploymentId]) {
         let now = snapshot.now;
         for (quota, report) in quotas.iter().zip(&snapshot.windows) {
-            self.windows.saw(quota, report, self.own(quota, now));
+            self.windows.saw(quota, report, self.own(quota, now), sent);
         }
         for (id, report) in members.iter().zip(&snapshot.members) {
             self.heard_member(id, report, now);
@@ -269,7 +270,11 @@ impl Shard {
             let stake = self.stake(&quota, now);
             (quota, stake)
         });
-        stakes.filter(|(_, stake)| stake.granted.requests > 0 || stake.in_flight > 0).collect()
+        stakes
+            .filter(|(quota, stake)| {
+                stake.granted.requests > 0 || stake.in_flight > 0 || self.windows.is_in_doubt(quota)
+            })
+            .collect()
     }
 
     /// Counts an outcome here alone; the fleet hears of it when the store is back.
@@ -355,6 +360,10 @@ impl Shard {
     /// The clock of the store jumped ahead: what was granted here is not older for it.
     pub(crate) fn jumped(&self, span: Duration) {
         self.books.shift(span);
+        let now = self.time.now();
+        for quota in self.windows.quotas() {
+            self.windows.grant_again(&quota, self.own(&quota, now).usage);
+        }
     }
 }
 

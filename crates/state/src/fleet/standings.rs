@@ -63,11 +63,14 @@ impl Standings {
     pub(crate) fn all(&self, books: &Books) -> Vec<(DeploymentId, Report)> {
         let generations = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let said = generations.iter().filter(|(_, generation)| generation.number > 0);
-        said.filter_map(|(id, generation)| {
-            let (standing, pace) = books.standing(id)?;
-            Some((id.clone(), Report { standing, generation: generation.number, era: generation.era, pace }))
-        })
-        .collect()
+        let mut all: Vec<_> = said
+            .filter_map(|(id, generation)| {
+                let (standing, pace) = books.standing(id)?;
+                Some((id.clone(), Report { standing, generation: generation.number, era: generation.era, pace }))
+            })
+            .collect();
+        all.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        all
     }
 
     /// Forgets all but those that are `known`.

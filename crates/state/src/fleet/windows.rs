@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::time::Instant;
 use weighbridge_domain::limits::Tokens;
 use weighbridge_domain::name::QuotaName;
 use weighbridge_domain::time::Timestamp;
@@ -30,6 +31,10 @@ struct Known {
     /// What the others have used, and when that was heard.
     others: Others,
     heard_at: Timestamp,
+    /// When a turn last said so.
+    heard: Option<Instant>,
+    /// Whether a call came to nothing in which something may have been granted.
+    in_doubt: bool,
     /// When somebody last wanted to know.
     wanted_at: Timestamp,
     /// When the store was lost, and what has come of it since.
@@ -68,21 +73,28 @@ impl Windows {
         known.others =
             Others { usage: known.not_mine(report, own), in_flight: report.in_flight.saturating_sub(in_flight) };
         known.heard_at = own.at;
+        // By this process's own clock: the store's may be put back.
+        known.heard = Some(Instant::now());
+        known.in_doubt = false;
         known.since = None;
     }
 
     /// Takes over that the store has been told of a `stake`. What it holds beside that may not be all yet: others are
     /// telling it too.
     pub(crate) fn told(&self, quota: &QuotaName, report: &WindowReport, stake: &Stake) {
-        self.lock().entry(quota.clone()).or_default().acknowledge(report, stake, Granted::default());
+        let mut windows = self.lock();
+        let known = windows.entry(quota.clone()).or_default();
+        known.acknowledge(report, stake, Granted::default());
+        known.in_doubt = false;
     }
 
-    /// Takes over what a snapshot shows of a window, unless something newer is known, or more than it shows.
-    pub(crate) fn saw(&self, quota: &QuotaName, report: &WindowReport, own: Own) {
+    /// Takes over what a snapshot shows of a window that was asked for at `sent`, unless something newer is known, or
+    /// more than it shows.
+    pub(crate) fn saw(&self, quota: &QuotaName, report: &WindowReport, own: Own, sent: Instant) {
         let mut windows = self.lock();
         let known = windows.entry(quota.clone()).or_default();
         let has_forgotten = known.mine_told(own).requests > report.usage.requests;
-        if own.at < known.heard_at || has_forgotten {
+        if known.heard.is_some_and(|heard| heard > sent) || has_forgotten {
             return;
         }
         known.others =
@@ -139,16 +151,40 @@ impl Windows {
         }
     }
 
-    /// Every window there is.
+    /// Every window there is, in an order that a seed repeats.
     pub(crate) fn quotas(&self) -> Vec<QuotaName> {
-        self.lock().keys().cloned().collect()
+        let mut quotas: Vec<_> = self.lock().keys().cloned().collect();
+        quotas.sort_unstable();
+        quotas
     }
 
     /// The windows in which something was granted that the store has not been told of.
     pub(crate) fn untold(&self) -> Vec<QuotaName> {
         let windows = self.lock();
-        let untold = windows.iter().filter(|(_, known)| known.untold().requests > 0);
-        untold.map(|(quota, _)| quota.clone()).collect()
+        let untold = windows.iter().filter(|(_, known)| known.in_doubt || known.untold().requests > 0);
+        let mut quotas: Vec<_> = untold.map(|(quota, _)| quota.clone()).collect();
+        quotas.sort_unstable();
+        quotas
+    }
+
+    /// Notes that something may have been granted in a window whose reply did not come: the store holds a place in
+    /// flight for it until it hears what this replica really has.
+    pub(crate) fn doubt(&self, quota: &QuotaName) {
+        self.lock().entry(quota.clone()).or_default().in_doubt = true;
+    }
+
+    /// Whether that is so.
+    pub(crate) fn is_in_doubt(&self, quota: &QuotaName) -> bool {
+        self.lock().get(quota).is_some_and(|known| known.in_doubt)
+    }
+
+    /// Counts all that this replica has in the window as granted anew: the store's clock has jumped, and has taken it out
+    /// of the window before its time.
+    pub(crate) fn grant_again(&self, quota: &QuotaName, own: WindowUsage) {
+        let mut windows = self.lock();
+        let known = windows.entry(quota.clone()).or_default();
+        let again = Granted { requests: own.requests.into(), input: own.input, output: own.output };
+        known.granted = known.granted.and(again);
     }
 
     /// Forgets those of `quotas`.
