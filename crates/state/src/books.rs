@@ -208,30 +208,25 @@ impl Books {
         peers.iter().filter(|peer| *peer != id).all(|peer| health(peer) != Health::Ready)
     }
 
+    /// What is known of a deployment but its latency, and how fast it has been.
+    pub(crate) fn look(&self, deployment: &Deployment, now: Timestamp) -> (DeploymentView, Option<Pace>) {
+        let (usage, in_flight) = self.window(&deployment.quota, now, |window| (window.usage(), window.in_flight()));
+        let book = self.books.get(&deployment.id);
+        let book = lock(&book);
+        let view = DeploymentView {
+            health: book.condition.health(now),
+            usage,
+            in_flight,
+            latency: None,
+            oldest_waiting: book.oldest_waiting(now),
+        };
+        (view, book.pace)
+    }
+
     /// What is known of `deployments`, in their order.
     pub(crate) fn view(&self, deployments: &[Arc<Deployment>], now: Timestamp) -> Vec<DeploymentView> {
-        let mut paces = Vec::with_capacity(deployments.len());
-        let mut views: Vec<DeploymentView> = deployments
-            .iter()
-            .map(|deployment| {
-                let window = self.windows.get(&deployment.quota);
-                let (usage, in_flight) = {
-                    let mut window = lock(&window);
-                    window.roll(now);
-                    (window.usage(), window.in_flight())
-                };
-                let book = self.books.get(&deployment.id);
-                let book = lock(&book);
-                paces.push(book.pace);
-                DeploymentView {
-                    health: book.condition.health(now),
-                    usage,
-                    in_flight,
-                    latency: None,
-                    oldest_waiting: book.oldest_waiting(now),
-                }
-            })
-            .collect();
+        let (mut views, paces): (Vec<_>, Vec<_>) =
+            deployments.iter().map(|deployment| self.look(deployment, now)).unzip();
         fill_latencies(&mut views, &paces, now);
         views
     }

@@ -42,7 +42,8 @@ use self::link::Connector;
 use self::protocol::{Operation, ReplicaId};
 use self::shard::{Habits, Phase, Shard};
 use self::time::{ServerTime, to_caller};
-use crate::books::Release;
+use crate::books::{Release, fill_latencies};
+use crate::latency::Pace;
 use crate::tickets::Tickets;
 use crate::{
     Admission, Answer, Candidate, Counted, Exposure, Grant, Mode, Refusal, Reserve, Settlement, SharedState, Status,
@@ -51,8 +52,8 @@ use crate::{
 
 /// How many candidates are asked in one call: the best few, and the rest only when all of those refuse.
 const FIRST_CANDIDATES: usize = 4;
-/// How long a view may be brought up to date.
-const REFRESH: Duration = Duration::from_millis(100);
+/// Whoever only wants to know, or to leave, waits so many times as long as a call on a request's path may take.
+const PATIENCE: u32 = 2;
 
 /// A store that replicas share.
 #[derive(Debug)]
@@ -119,7 +120,10 @@ impl FleetStore {
         for shard in &self.shards {
             if let Phase::Shared(connection) = &*shard.phase() {
                 // What could not be read is as old as it was.
-                drop(tokio::time::timeout(REFRESH, keeper::look(shard, &connection.link, &shard.members())).await);
+                drop(
+                    tokio::time::timeout(patience(shard), keeper::look(shard, &connection.link, &shard.members()))
+                        .await,
+                );
             }
         }
     }
@@ -162,7 +166,7 @@ impl FleetStore {
         let server_now = shard.time.for_caller(now);
         let was_out = match link_of(&shard.phase()) {
             None => None,
-            Some((link, _)) => match tokio::time::timeout(REFRESH, link.operate(id, operation)).await {
+            Some((link, _)) => match tokio::time::timeout(patience(shard), link.operate(id, operation)).await {
                 Ok(Ok(operated)) => {
                     shard.heard_member(id, &operated.report, server_now);
                     Some(operated.was_out)
@@ -198,10 +202,11 @@ impl Drop for FleetStore {
 
 impl SharedState for FleetStore {
     fn view(&self, deployments: &[Arc<Deployment>], now: Timestamp) -> Vec<DeploymentView> {
-        if let [shard] = &*self.shards {
-            return view(shard, deployments, now);
-        }
-        deployments.iter().flat_map(|one| view(self.shard(&one.quota), std::slice::from_ref(one), now)).collect()
+        let (mut views, paces): (Vec<_>, Vec<_>) =
+            deployments.iter().map(|deployment| look(self.shard(&deployment.quota), deployment, now)).unzip();
+        let server_now = self.shards.first().map_or(now, |shard| shard.time.for_caller(now));
+        fill_latencies(&mut views, &paces, server_now);
+        views
     }
 
     fn reserve<'a>(&'a self, ask: Reserve<'a>, now: Timestamp) -> Answer<'a, Admission> {
@@ -283,7 +288,7 @@ impl SharedState for FleetStore {
                 shard.enter(Phase::Left, "the replica has left");
                 if let Some((link, _)) = link {
                     // One that cannot say so is taken for dead in a few seconds.
-                    drop(tokio::time::timeout(REFRESH, link.leave(&shard.replica, false)).await);
+                    drop(tokio::time::timeout(patience(shard), link.leave(&shard.replica, false)).await);
                 }
             }
         })
@@ -333,18 +338,23 @@ fn in_callers_time(admission: Admission, server_now: Timestamp, now: Timestamp) 
     }
 }
 
-fn view(shard: &Shard, deployments: &[Arc<Deployment>], now: Timestamp) -> Vec<DeploymentView> {
+/// What is known of a deployment but its latency, and how fast it has been.
+fn look(shard: &Shard, deployment: &Deployment, now: Timestamp) -> (DeploymentView, Option<Pace>) {
     let server_now = shard.time.for_caller(now);
-    let mut views = shard.books.view(deployments, server_now);
-    shard.add_others(deployments, &mut views, server_now);
-    for view in &mut views {
-        view.health = match view.health {
-            Health::Cooling { until, cause } => Health::Cooling { until: to_caller(until, server_now, now), cause },
-            Health::Drained { until } => Health::Drained { until: until.map(|at| to_caller(at, server_now, now)) },
-            health @ (Health::Ready | Health::HalfOpen { .. }) => health,
-        };
-    }
-    views
+    let (mut view, pace) = shard.books.look(deployment, server_now);
+    let others = shard.windows.others(&deployment.quota, server_now);
+    view.usage = view.usage.and(others.usage);
+    view.in_flight = view.in_flight.saturating_add(others.in_flight);
+    view.health = match view.health {
+        Health::Cooling { until, cause } => Health::Cooling { until: to_caller(until, server_now, now), cause },
+        Health::Drained { until } => Health::Drained { until: until.map(|at| to_caller(at, server_now, now)) },
+        health @ (Health::Ready | Health::HalfOpen { .. }) => health,
+    };
+    (view, pace)
+}
+
+fn patience(shard: &Shard) -> Duration {
+    shard.habits.call_timeout * PATIENCE
 }
 
 async fn flush(shard: &Shard) {

@@ -16,7 +16,6 @@ use weighbridge_domain::policy::CooldownVerdict;
 use weighbridge_domain::store::{OnStoreLoss, PartitionSafety};
 use weighbridge_domain::table::RoutingTable;
 use weighbridge_domain::time::Timestamp;
-use weighbridge_domain::view::DeploymentView;
 
 use super::clerk::Job;
 use super::full::Full;
@@ -309,15 +308,6 @@ impl Shard {
             candidate.cooldown == Regard::Heed && admits(health, candidate.cooldown).is_ok()
         };
         self.full.note(candidates.iter().filter(is_up), tokens, refusal, now);
-    }
-
-    /// Adds what the others do to what this replica does.
-    pub(crate) fn add_others(&self, deployments: &[Arc<Deployment>], views: &mut [DeploymentView], now: Timestamp) {
-        for (deployment, view) in deployments.iter().zip(views) {
-            let others = self.windows.others(&deployment.quota, now);
-            view.usage = view.usage.and(others.usage);
-            view.in_flight = view.in_flight.saturating_add(others.in_flight);
-        }
     }
 
     /// Learns which deployments there are; of those, the ones that `belongs` says are this shard's.

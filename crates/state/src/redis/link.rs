@@ -18,8 +18,8 @@ use crate::fleet::protocol::{
     Beat, Epoch, Join, Joined, Operated, Operation, Pulse, Replay, ReplicaId, Snapshot, Turn, TurnReply,
 };
 
-/// How long a call off the request's path may take.
-const UPKEEP: Duration = Duration::from_millis(250);
+/// A call off the request's path may take so many times as long as one on it.
+const PATIENCE: u32 = 5;
 
 /// A connection to Redis.
 #[derive(Debug)]
@@ -43,13 +43,18 @@ impl RedisLink {
         &self.turns.scripts
     }
 
+    /// How long a call off the request's path may take.
+    fn patience(&self) -> Duration {
+        self.call_timeout * PATIENCE
+    }
+
     /// Removes the keys of a trial.
     pub(crate) async fn forget(&self) -> Result<(), LinkError> {
         let mut unlink = redis::cmd("DEL");
         let window = self.keys.window(&"trial".into());
         unlink.arg(&[self.keys.epoch(), self.keys.beats(), self.keys.told(), self.keys.vanished()]);
         unlink.arg(&window.window).arg(&window.contributions).arg(&*self.keys.condition(&"trial".into()));
-        self.upkeep.call(&unlink, UPKEEP).await.map(|_| ())
+        self.upkeep.call(&unlink, self.patience()).await.map(|_| ())
     }
 
     async fn upkeep<T, E: std::fmt::Display>(
@@ -57,7 +62,7 @@ impl RedisLink {
         call: Cmd,
         decode: impl FnOnce(&Value) -> Result<T, E>,
     ) -> Result<T, LinkError> {
-        read(&self.upkeep.call(&call, UPKEEP).await?, decode)
+        read(&self.upkeep.call(&call, self.patience()).await?, decode)
     }
 }
 
@@ -144,7 +149,7 @@ impl Link for RedisLink {
             .collect();
         let mut call = encode::call(&self.scripts().snapshot, &names);
         call.arg(windows.len());
-        Box::pin(async move { read(&self.admin.call(&call, UPKEEP).await?, decode::snapshot) })
+        Box::pin(async move { read(&self.admin.call(&call, self.patience()).await?, decode::snapshot) })
     }
 
     fn listen(&self) -> Answer<'_, Result<mpsc::Receiver<News>, LinkError>> {
@@ -159,6 +164,6 @@ impl Link for RedisLink {
             Operation::Restore => call.arg("0"),
         };
         call.arg(self.keys.channel());
-        Box::pin(async move { read(&self.admin.call(&call, UPKEEP).await?, decode::operated) })
+        Box::pin(async move { read(&self.admin.call(&call, self.patience()).await?, decode::operated) })
     }
 }
