@@ -235,7 +235,13 @@ impl Judge {
         }
     }
 
-    /// A replica serves from elsewhere now.
+    /// Whether it is known how far a replica may lead beyond the limits: as long as it is away and counts as many others.
+    pub fn knows_exposure(&self, host: usize, status: Status) -> bool {
+        let is_away = |away: &Away| away.until.is_none() && away.replicas == status.replicas;
+        status.mode.is_exact() || self.away[host].last().is_some_and(is_away)
+    }
+
+    /// A replica serves from elsewhere now. No exposures are those that are known.
     pub fn mode_changed(&mut self, host: usize, status: Status, exposures: Vec<Exposure>, ms: u64) {
         let last = self.away[host].last_mut().filter(|away| away.until.is_none());
         match (status.mode, last) {
@@ -246,7 +252,7 @@ impl Judge {
                     known.requests = known.requests.max(more.requests);
                     known.tokens = known.tokens.max(more.tokens);
                 }
-                away.replicas = away.replicas.min(status.replicas);
+                away.replicas = status.replicas;
             }
             (Mode::Local | Mode::Recovering, None) => {
                 self.away[host].push(Away { from: ms, until: None, replicas: status.replicas, exposures });

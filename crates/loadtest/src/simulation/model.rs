@@ -72,11 +72,7 @@ impl Model {
 
     /// What windows and deployments look like.
     pub fn snapshot(&self, windows: &[QuotaName], members: &[DeploymentId], now: u64) -> Snapshot {
-        let window = |quota| {
-            let mut window = self.windows.get(quota).cloned().unwrap_or_default();
-            window.roll(now);
-            window.report(Contribution::default())
-        };
+        let window = |quota| self.windows.get(quota).map(|window| window.report_at(now)).unwrap_or_default();
         Snapshot {
             now: Timestamp::from_millis(now),
             windows: windows.iter().map(window).collect(),

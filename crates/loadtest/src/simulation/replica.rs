@@ -118,7 +118,9 @@ struct Witness {
 impl Witness {
     fn note(&self) {
         let Some(fleet) = self.fleet.get().and_then(Weak::upgrade) else { return };
-        let (status, exposures) = (fleet.status(), fleet.exposure(&self.world.deployments));
+        let status = fleet.status();
+        let is_known = self.store.lock().judge.knows_exposure(self.host, status);
+        let exposures = if is_known { Vec::new() } else { fleet.exposure(&self.world.deployments) };
         let mut state = self.store.lock();
         let elapsed = state.elapsed_ms();
         if !state.network.is_dead(self.host) {

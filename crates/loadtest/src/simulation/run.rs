@@ -223,11 +223,20 @@ impl<'a> Run<'a> {
             }
         }
         for Replica { seen, .. } in &self.replicas {
+            self.amid_a_second().await;
             seen.fleet.refresh().await;
             let views = vec![(seen.host, seen.fleet.view(&self.start.world.deployments, seen.now()))];
             let mut state = self.store.lock();
             let (elapsed, now) = (state.elapsed_ms(), state.now());
             state.judge.hold_views(&views, elapsed, now);
+        }
+    }
+
+    /// Waits until no second ends soon: who reads a clock a millisecond earlier forgets a second later.
+    async fn amid_a_second(&self) {
+        let into = self.store.lock().now() % 1000;
+        if !(50..800).contains(&into) {
+            sleep(ms((1050 - into) % 1000)).await;
         }
     }
 

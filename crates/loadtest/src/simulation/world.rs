@@ -83,6 +83,12 @@ impl World {
         table
     }
 
+    /// Whether a deployment shares its window with others.
+    pub fn is_shared(&self, deployment: usize) -> bool {
+        let Deployment { id, quota, .. } = &*self.deployments[deployment];
+        quota.as_str() != id.as_str()
+    }
+
     /// The place of a deployment.
     pub fn place(&self, id: &DeploymentId) -> usize {
         self.by_id[id]

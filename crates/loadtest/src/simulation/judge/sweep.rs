@@ -12,6 +12,8 @@ use crate::simulation::world::Kind;
 const MINUTE: u64 = 60_000;
 /// How long a probe has its turn, in ms.
 const PROBE_TURN: u64 = 60_000;
+/// The most tokens that a request takes.
+const MOST_TOKENS: u64 = 550;
 /// Seconds that a window counts.
 const LIVE: u64 = 61;
 
@@ -28,12 +30,14 @@ pub(super) struct Truth {
 #[derive(Debug, Default)]
 struct Minute {
     /// When, and the place of the grant in the log.
-    grants: VecDeque<(u64, usize)>,
+    grants: VecDeque<(u64, usize, Option<usize>)>,
     charges: HashMap<usize, Tokens>,
     requests: u64,
     input: u64,
     output: u64,
     in_flight: u64,
+    /// Requests of those that were granted from shares, by deployment.
+    alone: HashMap<usize, u64>,
 }
 
 /// What is known of a deployment's rests.
@@ -42,6 +46,17 @@ struct Rest {
     until: u64,
     /// When the last probe was granted, by the server's clock, and its place in the log while it is under way.
     probe: Option<(u64, usize)>,
+}
+
+impl Rest {
+    /// Somebody who was alone was granted or has ended: that may have given the probe's turn to another, and what was
+    /// its own probe may have ended the rest.
+    fn forget(&mut self, is_probe: bool) {
+        self.probe = None;
+        if is_probe {
+            self.until = 0;
+        }
+    }
 }
 
 impl Judge {
@@ -68,11 +83,14 @@ impl Judge {
             let mut violate = |what: String| found.push(Violation { ms: entry.ms, window: Some(window), what });
             match entry.what {
                 What::Granted { tokens, is_local, is_probe, regard, .. } => {
-                    minute.take(*at, entry.ms, tokens);
+                    minute.take(*at, entry.ms, tokens, is_local.then_some(entry.deployment));
                     self.hold_limits(&entry, &minute).into_iter().for_each(&mut violate);
                     if !is_local && regard == Regard::Heed && entry.server_ms < rest.until {
                         let left = rest.until - entry.server_ms;
                         violate(format!("{} was granted {left} ms before its rest ended", self.name(&entry)));
+                    }
+                    if is_local {
+                        rest.forget(is_probe);
                     }
                     if is_probe && !is_local {
                         if let Some((since, _)) = rest.probe
@@ -90,7 +108,12 @@ impl Judge {
                         _ => None,
                     };
                     minute.end(grant, charge);
-                    if rest.probe.is_some_and(|(_, probe)| probe == grant) {
+                    if let What::Granted { is_local: true, is_probe, .. } = self.log[window][grant].what {
+                        rest.forget(is_probe);
+                    }
+                    // A failure may begin another rest, and that another turn.
+                    let has_failed = matches!(entry.what, What::Ended { how, .. } if how.starts_with("failed"));
+                    if has_failed || rest.probe.is_some_and(|(_, probe)| probe == grant) {
                         rest.probe = None;
                     }
                 }
@@ -104,6 +127,7 @@ impl Judge {
     fn hold_limits(&mut self, entry: &Entry, minute: &Minute) -> Vec<String> {
         let limits: Limits = self.world.deployments[entry.deployment].limits;
         let tokens = minute.input + minute.output;
+        let is_shared = self.world.is_shared(entry.deployment);
         let checks = [
             ("requests a minute", minute.requests, limits.rpm, Exceeds::Requests),
             ("tokens a minute", tokens, limits.tpm, Exceeds::Tokens(limits.tpm)),
@@ -117,7 +141,13 @@ impl Judge {
             if used <= u64::from(limit) {
                 continue;
             }
-            let above = float(used - u64::from(limit));
+            let mut above = used - u64::from(limit);
+            if is_shared {
+                // Others may use more of the window than this one may: only what it was granted alone is beyond.
+                let alone = minute.alone.get(&entry.deployment).copied().unwrap_or_default();
+                above = above.min(if matches!(exceeds, Exceeds::Tokens(_)) { alone * MOST_TOKENS } else { alone });
+            }
+            let above = float(above);
             let (bound, away) = self.bound(entry, limit, exceeds);
             self.tally.most_exceeded = self.tally.most_exceeded.max(above / bound.max(1.0));
             if above > bound + 0.5 {
@@ -231,19 +261,25 @@ enum Exceeds {
 
 impl Minute {
     fn forget(&mut self, now: u64) {
-        while let Some((ms, at)) = self.grants.front().copied()
+        while let Some((ms, at, alone)) = self.grants.front().copied()
             && ms + MINUTE <= now
         {
             self.grants.pop_front();
             let charge = self.charges.remove(&at).unwrap_or_default();
             self.requests -= 1;
+            if let Some(count) = alone.and_then(|deployment| self.alone.get_mut(&deployment)) {
+                *count -= 1;
+            }
             self.input -= u64::from(charge.input);
             self.output -= u64::from(charge.output);
         }
     }
 
-    fn take(&mut self, at: usize, ms: u64, tokens: Tokens) {
-        self.grants.push_back((ms, at));
+    fn take(&mut self, at: usize, ms: u64, tokens: Tokens, alone: Option<usize>) {
+        self.grants.push_back((ms, at, alone));
+        if let Some(deployment) = alone {
+            *self.alone.entry(deployment).or_default() += 1;
+        }
         self.charges.insert(at, tokens);
         self.requests += 1;
         self.input += u64::from(tokens.input);

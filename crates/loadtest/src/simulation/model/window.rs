@@ -185,14 +185,22 @@ impl Window {
         self.in_flight += 1;
     }
 
+    /// What a replica reads of it at `now`, without anything being changed.
+    pub(super) fn report_at(&self, now: u64) -> WindowReport {
+        let second = now / 1000;
+        let mut seen =
+            WindowReport { in_flight: u32::try_from(self.in_flight).unwrap_or_default(), ..WindowReport::default() };
+        if second < self.second + LIVE {
+            let gone = (self.second + 1..=second).map(|second| self.buckets[place(second + SLOTS - LIVE)]);
+            seen.usage = usage(gone.fold(self.sum, Amount::minus));
+        }
+        seen
+    }
+
     /// What a replica reads of it.
     pub(super) fn report(&self, mine: Contribution) -> WindowReport {
         WindowReport {
-            usage: WindowUsage {
-                requests: u32::try_from(self.sum.requests).unwrap_or_default(),
-                input: unsigned(self.sum.input),
-                output: unsigned(self.sum.output),
-            },
+            usage: usage(self.sum),
             in_flight: u32::try_from(self.in_flight).unwrap_or_default(),
             granted: Granted { requests: mine.requests, input: mine.input, output: mine.output },
         }
@@ -207,6 +215,14 @@ impl Window {
             }
         }
         0
+    }
+}
+
+fn usage(sum: Amount) -> WindowUsage {
+    WindowUsage {
+        requests: u32::try_from(sum.requests).unwrap_or_default(),
+        input: unsigned(sum.input),
+        output: unsigned(sum.output),
     }
 }
 
