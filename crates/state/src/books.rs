@@ -289,10 +289,18 @@ impl Books {
         }
     }
 
-    /// Moves every window ahead by `span`: the clock that they go by has jumped.
-    pub(crate) fn shift(&self, span: Duration) {
+    /// Moves every window ahead by `seconds`, or back: the clock that they go by was put right.
+    pub(crate) fn shift(&self, seconds: i64) {
         self.windows.retain(|_, window| {
-            window.shift(span);
+            window.shift(seconds);
+            true
+        });
+    }
+
+    /// Forgets where deployments stand: what was learned went by a clock that was none.
+    pub(crate) fn forget_standings(&self) {
+        self.books.retain(|_, book| {
+            book.condition = Condition::default();
             true
         });
     }

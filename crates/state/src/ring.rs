@@ -54,11 +54,12 @@ impl Ring {
         self.now = now;
     }
 
-    /// Moves everything ahead by `seconds`: what was granted is as old as before by a clock that has jumped.
-    pub fn shift(&mut self, seconds: u64) {
-        let mut shifted = Self { sum: self.sum, now: self.now + seconds, ..Self::default() };
+    /// Moves everything ahead by `seconds`, or back: what was granted is as old as before by a clock that was put right.
+    pub fn shift(&mut self, seconds: i64) {
+        let moved = |second: u64| second.saturating_add_signed(seconds);
+        let mut shifted = Self { sum: self.sum, now: moved(self.now), ..Self::default() };
         for second in (self.now + 1).saturating_sub(LIVE)..=self.now {
-            shifted.buckets[place(second + seconds)] = self.buckets[place(second)];
+            shifted.buckets[place(moved(second))] = self.buckets[place(second)];
         }
         *self = shifted;
     }

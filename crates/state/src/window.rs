@@ -1,7 +1,5 @@
 //! One window of usage: what was granted in the last minute, how evenly, and what is under way.
 
-use std::time::Duration;
-
 use weighbridge_domain::limits::{ChargeBasis, Feedback, Limits, Tokens};
 use weighbridge_domain::time::Timestamp;
 use weighbridge_domain::view::WindowUsage;
@@ -77,9 +75,9 @@ impl Window {
         }
     }
 
-    /// Moves everything ahead by `span`: the clock that it goes by has jumped.
-    pub fn shift(&mut self, span: Duration) {
-        self.ring.shift(span.as_secs());
+    /// Moves everything ahead by `seconds`, or back: the clock that it goes by was put right.
+    pub fn shift(&mut self, seconds: i64) {
+        self.ring.shift(seconds);
     }
 
     /// Takes over what a provider has counted, when that is more.

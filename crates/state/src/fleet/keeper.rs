@@ -122,6 +122,7 @@ impl Keeper {
             if let Some(jump) = shard.time.heard(joined.now, sent) {
                 shard.jumped(jump);
             }
+            shard.put_right();
             let connection = Connection { link: Arc::clone(link), epoch: joined.epoch };
             if !self.tell(&connection).await? {
                 continue;

@@ -347,9 +347,21 @@ impl Shard {
         Members { deployments: wanted.map(|(deployment, _)| Arc::clone(deployment)).collect(), ..Members::default() }
     }
 
+    /// What was done before the store was first heard of went by a guess at its clock, which may be off by as much as
+    /// this process's own.
+    pub(crate) fn put_right(&self) {
+        let behind = self.time.guess_behind_ms() / 1000;
+        // A guess that was right to the second has done no harm.
+        if behind != 0 {
+            self.books.shift(behind);
+            self.books.forget_standings();
+            self.standings.retain(|_| false);
+        }
+    }
+
     /// The clock of the store jumped ahead: what was granted here is not older for it.
     pub(crate) fn jumped(&self, span: Duration) {
-        self.books.shift(span);
+        self.books.shift(i64::try_from(span.as_secs()).unwrap_or(i64::MAX));
         let now = self.time.now();
         for quota in self.windows.quotas() {
             self.windows.grant_again(&quota, self.own(&quota, now).usage);

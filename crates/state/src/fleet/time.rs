@@ -20,6 +20,8 @@ pub(crate) struct ServerTime {
     zero_ms: AtomicI64,
     /// Whether it was the store that said so.
     is_heard: AtomicBool,
+    /// How far the guess was behind that was made before, in ms, until somebody has put right what went by it.
+    guess_behind_ms: AtomicI64,
     /// In tests time is what callers say it is.
     told: Option<Arc<AtomicU64>>,
 }
@@ -27,7 +29,13 @@ pub(crate) struct ServerTime {
 impl ServerTime {
     /// A clock that goes by the store's replies, or by what callers `told` it.
     pub(crate) fn new(told: Option<Arc<AtomicU64>>) -> Self {
-        Self { started: Instant::now(), zero_ms: AtomicI64::new(0), is_heard: AtomicBool::new(false), told }
+        Self {
+            started: Instant::now(),
+            zero_ms: AtomicI64::new(0),
+            is_heard: AtomicBool::new(false),
+            guess_behind_ms: AtomicI64::new(0),
+            told,
+        }
     }
 
     /// Whether time passes by itself.
@@ -80,7 +88,15 @@ impl ServerTime {
         let ahead = zero - before;
         // The first word of the store replaces a guess: that is no jump of its clock.
         let is_first = !self.is_heard.swap(true, Ordering::Relaxed);
+        if is_first && before != 0 {
+            self.guess_behind_ms.store(ahead, Ordering::Relaxed);
+        }
         (!is_first && ahead > JUMP_MS).then(|| Duration::from_millis(ahead.unsigned_abs()))
+    }
+
+    /// How far the first guess at the store's clock was behind, in ms; told once.
+    pub(crate) fn guess_behind_ms(&self) -> i64 {
+        self.guess_behind_ms.swap(0, Ordering::Relaxed)
     }
 
     fn at(&self, instant: Instant) -> Timestamp {
