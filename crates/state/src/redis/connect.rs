@@ -68,11 +68,14 @@ impl RedisConnector {
     }
 
     async fn make(&self) -> Result<Connected, LinkError> {
-        let found = match self.found(ProtocolVersion::RESP3).await {
-            Err(error) if is_too_old(&error) => self.found(ProtocolVersion::RESP2).await,
-            found => found,
-        };
-        let found = found.map_err(|error| self.broken(&error))?;
+        match self.speaking(ProtocolVersion::RESP3).await {
+            Err(LinkError::Broken(reason)) if is_too_old(&reason) => self.speaking(ProtocolVersion::RESP2).await,
+            connected => connected,
+        }
+    }
+
+    async fn speaking(&self, protocol: ProtocolVersion) -> Result<Connected, LinkError> {
+        let found = self.found(protocol).await.map_err(|error| self.broken(&error))?;
         let (turns, upkeep, admin) = self.lanes(&found).await.map_err(|error| self.broken(&error))?;
         let caller = |lane| Caller { lane, scripts: Arc::clone(&self.scripts), told: self.told.clone() };
         let link = RedisLink {
@@ -288,10 +291,9 @@ impl Connector for RedisConnector {
     }
 }
 
-/// Servers before Redis 6 do not speak RESP3.
-fn is_too_old(error: &RedisError) -> bool {
-    let said = in_words(error);
-    error.kind() == redis::ErrorKind::RESP3NotSupported || said.contains("HELLO") || said.contains("NOPROTO")
+/// Servers before Redis 6, and some proxies, do not speak RESP3.
+fn is_too_old(reason: &str) -> bool {
+    ["HELLO", "hello", "NOPROTO"].iter().any(|word| reason.contains(word))
 }
 
 fn timed_out(what: &'static str) -> RedisError {

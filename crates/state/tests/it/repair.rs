@@ -444,3 +444,13 @@ fn deployments_may_be_spread_over_shards() {
         assert_eq!((windows.len(), tags.len()), (8, 3), "{windows:?}");
     });
 }
+
+#[test]
+fn a_server_that_speaks_only_resp2_will_do() {
+    check(async {
+        let server = Server::of_old();
+        let clock = Arc::new(AtomicU64::new(1_700_000_000_300));
+        let store = replica(settings(&server, "old"), &clock);
+        joined(&store).await;
+    });
+}

@@ -25,25 +25,36 @@ pub(crate) struct Server {
 impl Server {
     /// An empty server somewhere on loopback.
     pub(crate) fn start() -> Self {
-        let free = TcpListener::bind("127.0.0.1:0").expect("loopback");
-        let port = free.local_addr().expect("an address").port();
-        drop(free);
-        Self::at(port)
+        Self::at(free_port())
     }
 
     /// An empty server at `port`.
     pub(crate) fn at(port: u16) -> Self {
+        Self::with(port, &[])
+    }
+
+    /// An empty server somewhere that does not know the command by which RESP3 is chosen.
+    pub(crate) fn of_old() -> Self {
+        Self::with(free_port(), &["--rename-command", "HELLO", ""])
+    }
+
+    fn with(port: u16, arguments: &[&str]) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let child = Command::new("redis-server")
             .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
             .arg("--dir")
             .arg(dir.path())
+            .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .spawn()
             .expect("redis-server is installed; `cargo xtask setup` sees to it");
         Self { child, port, _dir: dir }
     }
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("loopback").port()
 }
 
 impl Drop for Server {
