@@ -320,6 +320,30 @@ fn a_server_that_was_emptied_is_told_who_rests() {
 }
 
 #[test]
+fn of_two_that_were_told_to_rest_alone_the_longer_word_counts() {
+    check(async {
+        let mut fleet = Fleet::start(2, Limits::default()).await;
+        let grants = fleet.grants(1).await;
+        fleet.server = None;
+        // Somebody has to notice.
+        fleet.grants(5).await;
+        fleet.is(Mode::Local).await;
+        let until = fleet.now() + Duration::from_secs(60);
+        for ((at, grant), seconds) in grants.into_iter().zip([60, 5]) {
+            let verdict = CooldownVerdict::AtOnce(Duration::from_secs(seconds));
+            fleet.settle(at, grant, Outcome::Failure { kind: FailureKind::RateLimited, verdict });
+            fleet.wait(2000);
+        }
+        fleet.server = Some(Server::at(fleet.port));
+        fleet.is(Mode::Shared).await;
+        for at in 0..2 {
+            let refusal = fleet.ask(at).await.expect_err("it rests");
+            assert_eq!((refusal.cause, refusal.retry_at), (RefusalCause::AllCooling, Some(until)));
+        }
+    });
+}
+
+#[test]
 fn a_replica_that_vanished_leaves_its_places() {
     check(async {
         let mut fleet = Fleet::start(2, Limits { max_parallel_requests: Some(10), ..Limits::default() }).await;

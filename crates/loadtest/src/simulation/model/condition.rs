@@ -239,7 +239,13 @@ impl Condition {
         if told.generation > self.generation {
             let is_faster_known = self.pace.map_or(0, |(_, at)| at + 1) > told.pace.map_or(0, |(_, at)| at + 1);
             let pace = if is_faster_known { self.pace } else { told.pace };
-            *self = Self { outcomes: self.outcomes, era: told.era.max(self.era), pace, ..told };
+            let mut next = Self { outcomes: self.outcomes, era: told.era.max(self.era), pace, ..told };
+            if next.rests > 0 && self.rests > next.rests {
+                // Whoever was cut off did not hear of it: deadlines only extend.
+                (next.rests, next.lasted, next.cause, next.failed_probes, next.probe) =
+                    (self.rests, self.lasted, self.cause, self.failed_probes, self.probe);
+            }
+            *self = next;
             return true;
         }
         if told.generation == self.generation && told.rests > self.rests {

@@ -26,6 +26,11 @@ for number = 1, #ARGV - 3 - windows do
     if told.updated < c.updated then
       told.first, told.each, told.tokens, told.updated = c.first, c.each, c.tokens, c.updated
     end
+    if told.rests > 0 and c.rests > told.rests then
+      -- Whoever was cut off did not hear of it: deadlines only extend.
+      told.rests, told.lasted, told.cause, told.failed_probes = c.rests, c.lasted, c.cause, c.failed_probes
+      told.probe = c.probe
+    end
     told.is_new = true
     condition_store(key, told, now)
     c = told
