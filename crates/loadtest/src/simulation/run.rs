@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, sleep_until};
+use weighbridge_domain::time::millis;
+use weighbridge_domain::view::DeploymentView;
 use weighbridge_state::{Mode, SharedState};
 
 use super::fault::Fault;
@@ -12,6 +14,7 @@ use super::judge::{Judge, Tally};
 use super::network::{Network, Said, Way};
 use super::replica::{Begins, Replica, Start};
 use super::store::{Store, ms};
+use super::traffic::Seen;
 use super::world::World;
 
 /// What is simulated.
@@ -196,20 +199,18 @@ impl<'a> Run<'a> {
             self.replicas.push(self.start.replica(host, begins, &mut self.dice));
         }
         sleep_until(died + REAPED).await;
-        let views = self.views().await;
-        let mut state = self.store.lock();
-        let elapsed = state.elapsed_ms();
-        state.judge.hold_in_flight(&views, elapsed);
+        for Replica { seen, .. } in &self.replicas {
+            let views = self.views(seen).await;
+            let mut state = self.store.lock();
+            let elapsed = state.elapsed_ms();
+            state.judge.hold_in_flight(&views, elapsed);
+        }
     }
 
-    /// What every replica shows, as fresh as it can be.
-    async fn views(&self) -> Vec<(usize, Vec<weighbridge_domain::view::DeploymentView>)> {
-        let mut shown = Vec::with_capacity(self.replicas.len());
-        for Replica { seen, .. } in &self.replicas {
-            seen.fleet.refresh().await;
-            shown.push((seen.host, seen.fleet.view(&self.start.world.deployments, seen.now())));
-        }
-        shown
+    /// What a replica shows, as fresh as it can be.
+    async fn views(&self, seen: &Seen) -> [(usize, Vec<DeploymentView>); 1] {
+        seen.fleet.refresh().await;
+        [(seen.host, seen.fleet.view(&self.start.world.deployments, seen.now()))]
     }
 
     /// Nothing goes on any more, and nothing of what went wrong is in the window.
@@ -224,8 +225,7 @@ impl<'a> Run<'a> {
         }
         for Replica { seen, .. } in &self.replicas {
             self.amid_a_second().await;
-            seen.fleet.refresh().await;
-            let views = vec![(seen.host, seen.fleet.view(&self.start.world.deployments, seen.now()))];
+            let views = self.views(seen).await;
             let mut state = self.store.lock();
             let (elapsed, now) = (state.elapsed_ms(), state.now());
             state.judge.hold_views(&views, elapsed, now);
@@ -243,11 +243,7 @@ impl<'a> Run<'a> {
     fn judged(self) -> Outcome {
         let mut state = self.store.lock();
         state.judge.sweep();
-        let utilisation = self
-            .plan
-            .faults
-            .is_empty()
-            .then(|| state.judge.utilisation(0, weighbridge_domain::time::millis(self.plan.lasts)));
+        let utilisation = self.plan.faults.is_empty().then(|| state.judge.utilisation(0, millis(self.plan.lasts)));
         if let Some(used) = utilisation.filter(|used| *used < UTILISATION) {
             let elapsed = state.elapsed_ms();
             state.judge.complain(elapsed, format!("only {:.1} % of what might be used was used", used * 100.0));
