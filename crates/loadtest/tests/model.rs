@@ -20,7 +20,7 @@ use weighbridge_loadtest::simulation::model::Model;
 use weighbridge_state::fleet::link::{Connector, Link, News};
 use weighbridge_state::fleet::protocol::{
     Ask, AskAnswer, Beat, Changed, Ended, EndedHow, Epoch, Granted, Join, Member, Observed, Operation, Replay,
-    ReplicaId, Report, Stake, Turn, TurnResult,
+    ReplicaId, Report, Stake, Told, Turn, TurnResult,
 };
 use weighbridge_state::redis::RedisConnector;
 use weighbridge_state::{Counted, Regard};
@@ -148,8 +148,9 @@ impl Game {
 
     async fn told(&mut self, who: usize) {
         let Player { id, epoch, .. } = &self.players[who];
-        let real = self.link.told(id, epoch).await.expect("told");
-        assert_eq!(real, self.model.told(id, epoch, self.now.load(Ordering::Relaxed)));
+        let told = Told { epoch: epoch.clone(), replicas: self.dice.u32(..5) };
+        let real = self.link.told(id, &told).await.expect("told");
+        assert_eq!(real, self.model.told(id, &told, self.now.load(Ordering::Relaxed)));
     }
 
     async fn beat(&mut self, who: usize) {
@@ -375,9 +376,20 @@ impl Game {
             second: self.now() / 1000 - self.dice.u64(..70) + 2,
             more: if self.dice.u32(..4) == 0 { tokens(&mut self.dice) } else { Tokens::default() },
             less: if self.dice.bool() { tokens(&mut self.dice) } else { Tokens::default() },
-            is_probe: self.dice.u32(..3) == 0,
+            probe: self.probe(who, at),
             result: self.result(),
             peers,
+        }
+    }
+
+    /// Until when what has ended had its turn as a probe: that of the probe under way, another one, or none.
+    fn probe(&mut self, who: usize, at: usize) -> Option<Timestamp> {
+        let heard = self.players[who].heard.get(&self.deployments[at].id);
+        let under_way = heard.and_then(|report| report.standing.rest?.probe_until);
+        match self.dice.u32(..6) {
+            0 => Some(Timestamp::from_millis(self.now() + 30_000)),
+            1 | 2 => under_way,
+            _ => None,
         }
     }
 

@@ -176,17 +176,17 @@ impl Books {
     /// Counts an outcome; says what changed.
     pub(crate) fn report(&self, settlement: &Settlement, now: Timestamp) -> Change {
         let id = &settlement.deployment.id;
-        let is_probe = settlement.grant.is_probe;
+        let probe = settlement.grant.probe_until();
         // Asked before the book is locked: it looks into the others'.
         let is_last =
             matches!(settlement.outcome, Outcome::Failure { .. }) && self.is_last_healthy(id, &settlement.peers, now);
         let book = self.books.get(id);
         let mut book = lock(&book);
         match settlement.outcome {
-            Outcome::Neutral => book.condition.neutral(is_probe),
+            Outcome::Neutral => book.condition.neutral(probe),
             Outcome::Success { sample } => {
                 book.learn(sample, now);
-                if book.condition.succeeded(is_probe, now) {
+                if book.condition.succeeded(probe, now) {
                     return Change::Back;
                 }
             }
@@ -194,7 +194,7 @@ impl Books {
                 if is_slow(kind) {
                     book.pace = Some(Pace::penalty(book.pace, now));
                 }
-                if let Tripped::Until(until) = book.condition.failed(kind, verdict, is_probe, is_last, now) {
+                if let Tripped::Until(until) = book.condition.failed(kind, verdict, probe, is_last, now) {
                     return Change::Rests { until, cause: kind };
                 }
             }

@@ -10,7 +10,7 @@ use weighbridge_domain::view::Health;
 
 /// How long the one request that decides about a half-open deployment has its turn. A prober that
 /// was lost gives it up by then.
-const PROBE_TURN: Duration = Duration::from_secs(60);
+pub(crate) const PROBE_TURN: Duration = Duration::from_secs(60);
 /// A failed probe doubles the rest up to twice: four times the first.
 const MOST_DOUBLINGS: u32 = 2;
 /// The window of the rule by share: six buckets of ten seconds.
@@ -112,9 +112,10 @@ impl Condition {
         }
     }
 
-    /// A request was answered. Only a probe's answer ends a rest. Says whether one ended.
-    pub fn succeeded(&mut self, is_probe: bool, now: Timestamp) -> bool {
-        if is_probe && self.standing.rest.is_some_and(|rest| now >= rest.until) {
+    /// A request was answered. Only the answer of a probe, which had its turn until `probe`, ends a rest. Says whether
+    /// one ended.
+    pub fn succeeded(&mut self, probe: Option<Timestamp>, now: Timestamp) -> bool {
+        if probe.is_some() && self.standing.rest.is_some_and(|rest| now >= rest.until) {
             self.standing.rest = None;
             self.outcomes = Outcomes::default();
             self.counted.clear();
@@ -124,9 +125,11 @@ impl Condition {
         false
     }
 
-    /// A request said nothing. A probe gives its turn to the next.
-    pub fn neutral(&mut self, is_probe: bool) {
-        if let (true, Some(rest)) = (is_probe, &mut self.standing.rest) {
+    /// A request said nothing. A probe gives its turn to the next; one that was late has none any more to give.
+    pub fn neutral(&mut self, probe: Option<Timestamp>) {
+        if let Some(rest) = &mut self.standing.rest
+            && rest.probe_until == probe
+        {
             rest.probe_until = None;
         }
     }
@@ -136,14 +139,15 @@ impl Condition {
         &mut self,
         kind: FailureKind,
         verdict: CooldownVerdict,
-        is_probe: bool,
+        probe: Option<Timestamp>,
         is_last_healthy: bool,
         now: Timestamp,
     ) -> Tripped {
         if verdict == CooldownVerdict::Never {
-            self.neutral(is_probe);
+            self.neutral(probe);
             return Tripped::No;
         }
+        let is_probe = probe.is_some();
         self.outcomes.add(now, 0, 1);
         let lasts = match verdict {
             CooldownVerdict::Never => return Tripped::No,
@@ -249,7 +253,7 @@ mod tests {
     use weighbridge_domain::time::Timestamp;
     use weighbridge_domain::view::Health;
 
-    use super::{Condition, Tripped};
+    use super::{Condition, PROBE_TURN, Tripped};
 
     const SECOND: Duration = Duration::from_secs(1);
 
@@ -258,6 +262,7 @@ mod tests {
     }
 
     fn fail(condition: &mut Condition, verdict: CooldownVerdict, probe: bool, secs: u64) -> Tripped {
+        let probe = probe.then(|| at(secs) + PROBE_TURN);
         condition.failed(FailureKind::ServerError, verdict, probe, false, at(secs))
     }
 
@@ -267,7 +272,7 @@ mod tests {
         assert_eq!(fail(&mut c, AtOnce(SECOND * 10), false, 100), Tripped::Until(at(110)));
         assert_eq!(fail(&mut c, AtOnce(SECOND * 5), false, 101), Tripped::No);
         assert_eq!(fail(&mut c, AtOnce(SECOND * 60), false, 102), Tripped::Until(at(162)));
-        assert!(!c.succeeded(false, at(103)), "an answer from before ends nothing");
+        assert!(!c.succeeded(None, at(103)), "an answer from before ends nothing");
         assert!(matches!(c.health(at(161)), Health::Cooling { .. }));
     }
 
@@ -284,10 +289,12 @@ mod tests {
         c.begin_probe(at(171));
         assert_eq!(fail(&mut c, AtOnce(SECOND * 10), true, 171), Tripped::Until(at(211)), "and no more");
         c.begin_probe(at(211));
-        c.neutral(true);
+        c.neutral(Some(at(150) + PROBE_TURN));
+        assert!(matches!(c.health(at(211)), Health::HalfOpen { is_probed: true, .. }), "that turn was another's");
+        c.neutral(Some(at(211) + PROBE_TURN));
         assert!(matches!(c.health(at(211)), Health::HalfOpen { is_probed: false, .. }));
         c.begin_probe(at(211));
-        assert!(c.succeeded(true, at(212)));
+        assert!(c.succeeded(Some(at(211) + PROBE_TURN), at(212)));
         assert_eq!(c.health(at(212)), Health::Ready);
     }
 
@@ -303,16 +310,16 @@ mod tests {
     fn half_of_the_outcomes_make_it_rest() {
         let mut c = Condition::default();
         for _ in 0..3 {
-            c.succeeded(false, at(100));
+            c.succeeded(None, at(100));
         }
         assert_eq!(fail(&mut c, ByShare(SECOND), false, 101), Tripped::No);
         assert_eq!(fail(&mut c, ByShare(SECOND), false, 101), Tripped::No);
         assert_eq!(fail(&mut c, ByShare(SECOND), false, 101), Tripped::Until(at(102)));
         let mut alone = Condition::default();
-        let tripped = alone.failed(FailureKind::Timeout, ByShare(SECOND), false, true, at(1));
+        let tripped = alone.failed(FailureKind::Timeout, ByShare(SECOND), None, true, at(1));
         assert_eq!(tripped, Tripped::No, "the last healthy one goes on");
         let mut fresh = Condition::default();
-        c.succeeded(false, at(100));
+        c.succeeded(None, at(100));
         assert_eq!(fail(&mut fresh, ByShare(SECOND), false, 200), Tripped::Until(at(201)), "one that only fails");
     }
 

@@ -34,6 +34,7 @@ use weighbridge_domain::view::{DeploymentView, WindowUsage};
 
 use crate::fleet::link::Connector;
 use crate::fleet::{FleetParts, FleetStore};
+use crate::health::PROBE_TURN;
 use crate::memory::MemoryStore;
 use crate::redis::RedisConnector;
 
@@ -220,6 +221,11 @@ impl Grant {
     /// What had been counted when it was granted.
     pub const fn counted(&self) -> Counted {
         Counted { at: self.at, usage: self.usage }
+    }
+
+    /// Until when it has its turn as a probe; `None` when it is none.
+    pub fn probe_until(&self) -> Option<Timestamp> {
+        self.is_probe.then(|| self.at + PROBE_TURN)
     }
 }
 

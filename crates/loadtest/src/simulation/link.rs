@@ -9,7 +9,7 @@ use weighbridge_domain::time::{Timestamp, millis};
 use weighbridge_state::Answer;
 use weighbridge_state::fleet::link::{Connected, Connector, Link, LinkError, News};
 use weighbridge_state::fleet::protocol::{
-    Beat, Epoch, Join, Joined, Operated, Operation, Pulse, Replay, ReplicaId, Snapshot, Turn, TurnReply,
+    Beat, Join, Joined, Operated, Operation, Pulse, Replay, ReplicaId, Snapshot, Told, Turn, TurnReply,
 };
 
 use super::network::{Said, Way};
@@ -206,9 +206,9 @@ impl Link for SimulatedLink {
     fn told<'a>(
         &'a self,
         replica: &'a ReplicaId,
-        epoch: &'a Epoch,
+        told: &'a Told,
     ) -> Answer<'a, Result<Option<Option<Timestamp>>, LinkError>> {
-        say!(self, UPKEEP, told(replica, epoch))
+        say!(self, UPKEEP, told(replica, told))
     }
 
     fn beat<'a>(&'a self, replica: &'a ReplicaId, beat: &'a Beat) -> Answer<'a, Result<Pulse, LinkError>> {

@@ -31,7 +31,7 @@ pub struct Model {
     pub run_id: String,
     epoch: Option<Life>,
     beats: BTreeMap<ReplicaId, u64>,
-    told: BTreeMap<ReplicaId, String>,
+    told: BTreeMap<ReplicaId, (String, u32)>,
     vanished: BTreeMap<ReplicaId, u64>,
     windows: HashMap<QuotaName, Window>,
     contributions: HashMap<QuotaName, HashMap<ReplicaId, Contribution>>,

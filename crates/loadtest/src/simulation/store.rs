@@ -9,7 +9,7 @@ use weighbridge_domain::name::{DeploymentId, QuotaName};
 use weighbridge_state::fleet::link::News;
 use weighbridge_state::fleet::protocol::TurnResult;
 use weighbridge_state::fleet::protocol::{
-    Beat, Epoch, Join, Joined, Operated, Operation, Pulse, Replay, ReplicaId, Snapshot, Turn, TurnReply,
+    Beat, Join, Joined, Operated, Operation, Pulse, Replay, ReplicaId, Snapshot, Told, Turn, TurnReply,
 };
 
 use super::judge::{At, Judge};
@@ -176,10 +176,10 @@ impl State {
     pub(super) fn told(
         &mut self,
         replica: &ReplicaId,
-        epoch: &Epoch,
+        told: &Told,
     ) -> Option<Option<weighbridge_domain::time::Timestamp>> {
         let now = self.now();
-        let told = self.model.told(replica, epoch, now);
+        let told = self.model.told(replica, told, now);
         self.publish();
         told
     }

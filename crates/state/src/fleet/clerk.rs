@@ -335,7 +335,7 @@ impl Draft {
             EndedHow::Failed { .. } | EndedHow::Neutral | EndedHow::Answered(_) => Vec::new(),
         };
         let second = grant.at.as_secs();
-        Ended { member, second, more, less, is_probe: grant.is_probe, result, peers }
+        Ended { member, second, more, less, probe: grant.probe_until(), result, peers }
     }
 
     /// The place of a deployment whose usage matters.

@@ -12,7 +12,7 @@ use weighbridge_domain::event::Event;
 use weighbridge_domain::name::{DeploymentId, QuotaName};
 
 use super::link::{Connected, Connector, Link, LinkError, News};
-use super::protocol::{Beat, Epoch, Join, Replay, ReplicaId};
+use super::protocol::{Beat, Epoch, Join, Replay, ReplicaId, Told};
 use super::shard::{Connection, Fault, Members, Phase, Shard};
 
 /// Between two heartbeats.
@@ -21,7 +21,7 @@ const BEAT: Duration = Duration::from_millis(200);
 const BEAT_RECOVERING: Duration = Duration::from_millis(50);
 /// After which silence a replica is dead.
 const DEAD_AFTER: Duration = Duration::from_secs(5);
-/// How long recovery may take: whoever has not told by then is not waited for.
+/// How long recovery may take: whoever has not told by then is not waited for. Longer than the longest pause.
 const RECOVERY: Duration = Duration::from_millis(600);
 /// Pauses between two attempts to connect.
 const PAUSES: [Duration; 5] = [
@@ -29,7 +29,7 @@ const PAUSES: [Duration; 5] = [
     Duration::from_millis(50),
     Duration::from_millis(100),
     Duration::from_millis(200),
-    Duration::from_millis(400),
+    Duration::from_millis(300),
 ];
 /// How long a connection that was too slow must not be tried again, when it had lasted less than that.
 const FLAPPING: Duration = Duration::from_secs(5);
@@ -127,7 +127,8 @@ impl Keeper {
             if !self.tell(&connection).await? {
                 continue;
             }
-            match link.told(&shard.replica, &connection.epoch).await? {
+            let told = Told { epoch: connection.epoch.clone(), replicas: shard.roll.names().unwrap_or(0) };
+            match link.told(&shard.replica, &told).await? {
                 None => {}
                 Some(None) => {
                     self.shared(&connection).await?;

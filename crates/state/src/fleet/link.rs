@@ -8,7 +8,7 @@ use weighbridge_domain::name::{DeploymentId, QuotaName};
 use weighbridge_domain::time::Timestamp;
 
 use super::protocol::{
-    Beat, Epoch, Join, Joined, Operated, Operation, Pulse, Replay, ReplicaId, Report, Snapshot, Turn, TurnReply,
+    Beat, Join, Joined, Operated, Operation, Pulse, Replay, ReplicaId, Report, Snapshot, Told, Turn, TurnReply,
 };
 use crate::Answer;
 
@@ -34,7 +34,7 @@ pub trait Link: Send + Sync + fmt::Debug {
     fn told<'a>(
         &'a self,
         replica: &'a ReplicaId,
-        epoch: &'a Epoch,
+        told: &'a Told,
     ) -> Answer<'a, Result<Option<Option<Timestamp>>, LinkError>>;
 
     /// Gives a sign of life.

@@ -139,8 +139,8 @@ pub struct Ended {
     pub more: Tokens,
     /// Tokens to give back.
     pub less: Tokens,
-    /// Whether it was a probe.
-    pub is_probe: bool,
+    /// Until when it had its turn as a probe.
+    pub probe: Option<Timestamp>,
     /// How it went.
     pub result: EndedHow,
     /// Places of the other deployments of its group among the members, where that matters.
@@ -286,6 +286,15 @@ pub struct Joined {
     pub recovering: Option<Timestamp>,
     /// The store's clock.
     pub now: Timestamp,
+}
+
+/// A replica has told all it knows.
+#[derive(Debug, Clone)]
+pub struct Told {
+    /// The epoch it was told in.
+    pub epoch: Epoch,
+    /// How many replicas it knew of, itself included; 0 when nobody had counted.
+    pub replicas: u32,
 }
 
 /// What a replica knows, told again.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use redis::{Cmd, cmd};
 use weighbridge_domain::limits::{Left, Limits, Tokens};
 use weighbridge_domain::policy::CooldownVerdict;
-use weighbridge_domain::time::millis;
+use weighbridge_domain::time::{Timestamp, millis};
 
 use super::keys::Keys;
 use super::scripts::Source;
@@ -145,9 +145,9 @@ fn outcome(ended: &Ended, counter: usize) -> Bytes {
     };
     let packed = Bytes::new()
         .byte(what)
-        .byte(u8::from(ended.is_probe))
         .byte(cause)
         .byte(speed)
+        .double(ended.probe.map_or(0.0, instant))
         .double(ms(lasts))
         .int(allowed)
         .short(counter)
@@ -173,12 +173,12 @@ fn report(report: &Report) -> Bytes {
     let at = |rest: Option<Rest>, get: fn(Rest) -> f64| rest.map_or(0.0, get);
     let drained = match report.standing.drained {
         None => 0.0,
-        Some(drain) => drain.until.map_or(-1.0, |until| float(until.as_millis())),
+        Some(drain) => drain.until.map_or(-1.0, instant),
     };
     let packed = Bytes::new()
-        .double(at(rest, |rest| float(rest.until.as_millis())))
+        .double(at(rest, |rest| instant(rest.until)))
         .double(at(rest, |rest| ms(rest.lasted)))
-        .double(at(rest, |rest| rest.probe_until.map_or(0.0, |until| float(until.as_millis()))))
+        .double(at(rest, |rest| rest.probe_until.map_or(0.0, instant)))
         .double(drained)
         .int(rest.map_or(0, |rest| rest.cause as u32))
         .int(rest.map_or(0, |rest| rest.failed_probes))
@@ -188,12 +188,7 @@ fn report(report: &Report) -> Bytes {
         None => packed.doubles([0.0, 0.0, 0.0, -1.0]),
         Some(pace) => {
             let latency = pace.average();
-            packed.doubles([
-                latency.first_token_ms,
-                latency.per_token_ms,
-                latency.tokens,
-                float(pace.updated().as_millis()),
-            ])
+            packed.doubles([latency.first_token_ms, latency.per_token_ms, latency.tokens, instant(pace.updated())])
         }
     }
 }
@@ -202,6 +197,10 @@ fn report(report: &Report) -> Bytes {
 #[expect(clippy::cast_precision_loss, reason = "counts and ms are far below 2^53")]
 const fn float(count: u64) -> f64 {
     count as f64
+}
+
+const fn instant(at: Timestamp) -> f64 {
+    float(at.as_millis())
 }
 
 fn ms(span: Duration) -> f64 {

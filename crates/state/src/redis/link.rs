@@ -15,7 +15,7 @@ use super::{decode, encode};
 use crate::Answer;
 use crate::fleet::link::{Link, LinkError, News};
 use crate::fleet::protocol::{
-    Beat, Epoch, Join, Joined, Operated, Operation, Pulse, Replay, ReplicaId, Snapshot, Turn, TurnReply,
+    Beat, Join, Joined, Operated, Operation, Pulse, Replay, ReplicaId, Snapshot, Told, Turn, TurnReply,
 };
 
 /// A call off the request's path may take so many times as long as one on it.
@@ -84,8 +84,8 @@ impl Link for RedisLink {
     }
 
     fn join<'a>(&'a self, replica: &'a ReplicaId, join: &'a Join) -> Answer<'a, Result<Joined, LinkError>> {
-        let (epoch, beats, told) = (self.keys.epoch(), self.keys.beats(), self.keys.told());
-        let mut call = encode::call(&self.scripts().join, &[epoch.as_bytes(), beats.as_bytes(), told.as_bytes()]);
+        let keys = [self.keys.epoch(), self.keys.beats(), self.keys.told()];
+        let mut call = encode::call(&self.scripts().join, &keys.each_ref().map(|key| key.as_bytes()));
         call.arg(&replica.0).arg(&join.candidate).arg(flag(join.saw_loss)).arg(flag(join.was_away));
         call.arg(millis(join.recovery)).arg(self.keys.channel());
         Box::pin(self.upkeep(call, decode::joined))
@@ -103,11 +103,11 @@ impl Link for RedisLink {
     fn told<'a>(
         &'a self,
         replica: &'a ReplicaId,
-        epoch: &'a Epoch,
+        told: &'a Told,
     ) -> Answer<'a, Result<Option<Option<Timestamp>>, LinkError>> {
-        let (key, beats, told) = (self.keys.epoch(), self.keys.beats(), self.keys.told());
-        let mut call = encode::call(&self.scripts().joined, &[key.as_bytes(), beats.as_bytes(), told.as_bytes()]);
-        call.arg(&replica.0).arg(&epoch.0).arg(self.keys.channel());
+        let keys = [self.keys.epoch(), self.keys.beats(), self.keys.told()];
+        let mut call = encode::call(&self.scripts().joined, &keys.each_ref().map(|key| key.as_bytes()));
+        call.arg(&replica.0).arg(&told.epoch.0).arg(self.keys.channel()).arg(told.replicas);
         Box::pin(self.upkeep(call, decode::told))
     }
 

@@ -7,6 +7,7 @@ const WINDOW: &str = include_str!("lua/window.lua");
 const CONDITION: &str = include_str!("lua/condition.lua");
 const CONTRIBUTION: &str = include_str!("lua/contribution.lua");
 const EPOCH: &str = include_str!("lua/epoch.lua");
+const HEARTBEATS: &str = include_str!("lua/heartbeats.lua");
 const RESERVE: &str = include_str!("lua/reserve.lua");
 const TRIP: &str = include_str!("lua/trip.lua");
 const REPORT: &str = include_str!("lua/report.lua");
@@ -66,9 +67,9 @@ impl Scripts {
                 include_str!("lua/turn.lua"),
             ]),
             replay: of(&[WINDOW, CONDITION, CONTRIBUTION, EPOCH, include_str!("lua/replay.lua")]),
-            join: of(&[EPOCH, include_str!("lua/join.lua")]),
+            join: of(&[EPOCH, HEARTBEATS, include_str!("lua/join.lua")]),
             joined: of(&[EPOCH, include_str!("lua/joined.lua")]),
-            beat: of(&[EPOCH, include_str!("lua/beat.lua")]),
+            beat: of(&[EPOCH, HEARTBEATS, include_str!("lua/beat.lua")]),
             reap: of(&[WINDOW, CONTRIBUTION, include_str!("lua/reap.lua")]),
             leave: of(&[include_str!("lua/leave.lua")]),
             snapshot: of(&[WINDOW, CONDITION, include_str!("lua/snapshot.lua")]),

@@ -14,7 +14,7 @@ use super::news::Listener;
 use crate::Regard;
 use crate::fleet::link::{Link, LinkError};
 use crate::fleet::protocol::{
-    Ask, AskAnswer, Ended, EndedHow, Granted, Join, Member, ReplicaId, Stake, Turn, TurnDone, TurnResult,
+    Ask, AskAnswer, Ended, EndedHow, Granted, Join, Member, ReplicaId, Stake, Told, Turn, TurnDone, TurnResult,
 };
 
 /// Plays a trace of admissions under keys of its own, and compares what comes of it with what must.
@@ -32,7 +32,7 @@ pub(crate) async fn run(link: &RedisLink) -> Result<(), LinkError> {
     let join =
         Join { candidate: "trial".to_owned(), saw_loss: false, was_away: false, recovery: Duration::from_millis(1000) };
     let joined = link.join(&replica, &join).await?;
-    link.told(&replica, &joined.epoch).await?;
+    link.told(&replica, &Told { epoch: joined.epoch.clone(), replicas: 1 }).await?;
     let limits = Limits { rpm: Some(2), tpm: Some(1000), ..Limits::default() };
     let endpoint = Endpoint::new("trial", "http://localhost");
     let deployment =
@@ -61,7 +61,7 @@ pub(crate) async fn run(link: &RedisLink) -> Result<(), LinkError> {
         second: 0,
         more: Tokens { input: 0, output: 7 },
         less: Tokens::default(),
-        is_probe: false,
+        probe: None,
         result: EndedHow::Failed { kind: FailureKind::RateLimited, verdict },
         peers: Vec::new(),
     };

@@ -341,6 +341,22 @@ fn a_probe_that_says_nothing_gives_its_turn_to_the_next() {
 }
 
 #[test]
+fn a_probe_that_was_late_does_not_give_away_the_turn_of_another() {
+    on_every_store(|bench| {
+        let a = unlimited("a");
+        bench.fail(&a, AT_ONCE, 0.0);
+        let late = bench.grant(&a, 61.0);
+        // A turn lasts a minute.
+        let probe = bench.grant(&a, 122.0);
+        assert!(late.is_probe && probe.is_probe);
+        bench.settle(&a, late, None, Outcome::Neutral, 123.0);
+        bench.refusal(&a, 123.0);
+        bench.settle(&a, probe, None, Outcome::Neutral, 123.0);
+        assert!(bench.grant(&a, 123.0).is_probe);
+    });
+}
+
+#[test]
 fn an_operators_word_stands_above_all() {
     on_every_store(|bench| {
         let a = unlimited("a");

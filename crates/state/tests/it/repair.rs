@@ -18,6 +18,9 @@ use weighbridge_domain::table::RoutingTable;
 use weighbridge_domain::time::Timestamp;
 use weighbridge_domain::view::{DeploymentView, Health};
 use weighbridge_state::fleet::FleetStore;
+use weighbridge_state::fleet::link::{Connector, Link};
+use weighbridge_state::fleet::protocol::{Beat, Epoch, Join, ReplicaId, Told};
+use weighbridge_state::redis::RedisConnector;
 use weighbridge_state::{
     Admission, Candidate, Grant, Mode, Outcome, Refusal, RefusalCause, Regard, Reserve, Settlement, SharedState,
 };
@@ -75,6 +78,13 @@ impl Fleet {
         for store in &self.replicas {
             until("everybody is counted", || store.status().replicas == count).await;
         }
+    }
+
+    /// A connection like those of replicas.
+    async fn link(&self) -> Arc<dyn Link> {
+        let settings = settings(self.server.as_ref().expect("it runs"), "repair");
+        let connector = RedisConnector::with_told_clock(settings, 0, Arc::clone(&self.clock));
+        connector.connect().await.expect("connected").link
     }
 
     fn now(&self) -> Timestamp {
@@ -161,6 +171,12 @@ impl Fleet {
         let keys: Vec<String> = self.redis.keys(format!("wb:1:{{repair}}:{kind}*")).await.expect("keys");
         let _: () = self.redis.del(keys).await.expect("deleted");
     }
+}
+
+/// One connects that had been cut off, or begins.
+fn join(was_away: bool) -> Join {
+    let candidate = format!("epoch-{was_away}");
+    Join { candidate, saw_loss: false, was_away, recovery: Duration::from_millis(600) }
 }
 
 async fn connection(port: u16) -> MultiplexedConnection {
@@ -321,25 +337,96 @@ fn a_server_that_was_emptied_is_told_who_rests() {
 
 #[test]
 fn of_two_that_were_told_to_rest_alone_the_longer_word_counts() {
+    for seconds in [[60, 5], [5, 60]] {
+        check(two_rest_alone(seconds));
+    }
+}
+
+/// Two replicas are cut off, and one after the other is told to rest for so many `seconds`.
+async fn two_rest_alone(seconds: [u64; 2]) {
+    let mut fleet = Fleet::start(2, Limits::default()).await;
+    let grants = fleet.grants(1).await;
+    fleet.server = None;
+    // Somebody has to notice.
+    fleet.grants(5).await;
+    fleet.is(Mode::Local).await;
+    let mut longest = fleet.now();
+    for ((at, grant), seconds) in grants.into_iter().zip(seconds) {
+        let lasts = Duration::from_secs(seconds);
+        longest = longest.max(fleet.now() + lasts);
+        let verdict = CooldownVerdict::AtOnce(lasts);
+        fleet.settle(at, grant, Outcome::Failure { kind: FailureKind::RateLimited, verdict });
+        fleet.wait(2000);
+    }
+    fleet.server = Some(Server::at(fleet.port));
+    fleet.is(Mode::Shared).await;
+    for at in 0..2 {
+        let refusal = fleet.ask(at).await.expect_err("it rests");
+        assert_eq!((refusal.cause, refusal.retry_at), (RefusalCause::AllCooling, Some(longest)));
+    }
+}
+
+#[test]
+fn a_server_that_knows_nobody_waits_for_as_many_as_there_were() {
     check(async {
-        let mut fleet = Fleet::start(2, Limits::default()).await;
-        let grants = fleet.grants(1).await;
-        fleet.server = None;
-        // Somebody has to notice.
-        fleet.grants(5).await;
-        fleet.is(Mode::Local).await;
-        let until = fleet.now() + Duration::from_secs(60);
-        for ((at, grant), seconds) in grants.into_iter().zip([60, 5]) {
-            let verdict = CooldownVerdict::AtOnce(Duration::from_secs(seconds));
-            fleet.settle(at, grant, Outcome::Failure { kind: FailureKind::RateLimited, verdict });
-            fleet.wait(2000);
+        let fleet = Fleet::start(0, Limits::default()).await;
+        let link = fleet.link().await;
+        let [a, b] = ["a", "b"].map(|name| ReplicaId(name.to_owned()));
+        let again = join(true);
+        let epoch = link.join(&a, &again).await.expect("joined").epoch;
+        let told = |replicas| Told { epoch: epoch.clone(), replicas };
+        let until = fleet.now() + again.recovery;
+        let still = link.told(&a, &told(2)).await.expect("told");
+        assert_eq!(still, Some(Some(until)), "another one may hold more");
+        assert_eq!(link.join(&b, &again).await.expect("joined").epoch, epoch);
+        assert_eq!(link.told(&b, &told(2)).await.expect("told"), Some(None));
+    });
+}
+
+#[test]
+fn one_that_comes_back_makes_nobody_live_longer() {
+    check(async {
+        let fleet = Fleet::start(0, Limits::default()).await;
+        let link = fleet.link().await;
+        let [dead, a, b] = ["dead", "a", "b"].map(|name| ReplicaId(name.to_owned()));
+        let mut epoch = Epoch::default();
+        for replica in [&dead, &a, &b] {
+            epoch = link.join(replica, &join(false)).await.expect("joined").epoch;
+            link.told(replica, &Told { epoch: epoch.clone(), replicas: 0 }).await.expect("told");
         }
-        fleet.server = Some(Server::at(fleet.port));
-        fleet.is(Mode::Shared).await;
-        for at in 0..2 {
-            let refusal = fleet.ask(at).await.expect_err("it rests");
-            assert_eq!((refusal.cause, refusal.retry_at), (RefusalCause::AllCooling, Some(until)));
+        let beat = |epoch| Beat {
+            epoch,
+            dead_after: Duration::from_secs(5),
+            vanished_for: Duration::from_secs(61),
+            names_known: None,
+        };
+        for _ in 0..4 {
+            fleet.wait(1000);
+            link.beat(&a, &beat(epoch.clone())).await.expect("a pulse");
         }
+        // One that was cut off finds somebody who is as silent as it was: others may have been cut off as well.
+        let again = link.join(&b, &join(true)).await.expect("joined").epoch;
+        assert_ne!(again, epoch);
+        fleet.wait(1100);
+        assert_eq!(link.beat(&a, &beat(again)).await.expect("a pulse").dead, [dead]);
+    });
+}
+
+#[test]
+fn what_was_reaped_to_nothing_is_not_kept_for_ever_afterwards() {
+    check(async {
+        let mut fleet = Fleet::start(2, rpm(5)).await;
+        let _grant = fleet.ask(0).await.expect("granted");
+        let keys: Vec<String> = fleet.redis.keys("wb:1:{repair}:c:*").await.expect("keys");
+        let [contributions] = &keys[..] else { panic!("one window: {keys:?}") };
+        let replicas: Vec<String> = fleet.redis.hkeys(contributions).await.expect("replicas");
+        let [first] = &replicas[..] else { panic!("one of them: {replicas:?}") };
+        fleet.link().await.reap(&ReplicaId(first.clone()), &["a".into()]).await.expect("reaped");
+        let is_there: bool = fleet.redis.exists(contributions).await.expect("an answer");
+        assert!(!is_there);
+        let _grant = fleet.ask(1).await.expect("granted");
+        let lasts_ms: i64 = fleet.redis.pttl(contributions).await.expect("an answer");
+        assert!(lasts_ms > 0, "{lasts_ms}");
     });
 }
 

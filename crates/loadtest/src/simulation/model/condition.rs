@@ -154,9 +154,9 @@ impl Condition {
         self.era += 1;
     }
 
-    /// It says nothing; a probe gives its turn to the next.
-    pub(super) fn quiet(&mut self, is_probe: bool, now: u64) {
-        if is_probe && self.rests > 0 && self.probe > 0 {
+    /// It says nothing; a probe gives its turn to the next, unless that has it already.
+    pub(super) fn quiet(&mut self, turn: Option<Timestamp>, now: u64) {
+        if self.rests > 0 && turn.is_some_and(|turn| turn.as_millis() == self.probe) {
             self.probe = 0;
             self.changed(now);
         }
@@ -233,27 +233,23 @@ impl Condition {
         self.blend(Latency { first_token_ms: PENALTY_MS.max(expected), per_token_ms: 0.0, tokens }, now);
     }
 
-    /// Takes over what is `told`, where that is later; of two that are as late, whatever keeps it out longer. Says
+    /// Takes over what is `told`, where that is later; a rest that whoever said so had not heard of goes on. Says
     /// whether anything was taken over.
     pub(super) fn hear(&mut self, told: Self) -> bool {
-        if told.generation > self.generation {
-            let is_faster_known = self.pace.map_or(0, |(_, at)| at + 1) > told.pace.map_or(0, |(_, at)| at + 1);
-            let pace = if is_faster_known { self.pace } else { told.pace };
-            let mut next = Self { outcomes: self.outcomes, era: told.era.max(self.era), pace, ..told };
-            if next.rests > 0 && self.rests > next.rests {
-                // Whoever was cut off did not hear of it: deadlines only extend.
-                (next.rests, next.lasted, next.cause, next.failed_probes, next.probe) =
-                    (self.rests, self.lasted, self.cause, self.failed_probes, self.probe);
-            }
-            *self = next;
-            return true;
+        let is_later = told.generation > self.generation;
+        let mut earlier = told;
+        if is_later {
+            let is_faster_known = self.pace.map_or(0, |(_, at)| at + 1) > earlier.pace.map_or(0, |(_, at)| at + 1);
+            let pace = if is_faster_known { self.pace } else { earlier.pace };
+            let later = Self { outcomes: self.outcomes, era: earlier.era.max(self.era), pace, ..earlier };
+            earlier = std::mem::replace(self, later);
         }
-        if told.generation == self.generation && told.rests > self.rests {
-            (self.rests, self.lasted, self.cause, self.failed_probes) =
-                (told.rests, told.lasted, told.cause, told.failed_probes);
-            return true;
+        let is_longer = earlier.rests > self.rests && (self.rests > 0 || earlier.generation == self.generation);
+        if is_longer {
+            (self.rests, self.lasted, self.cause, self.failed_probes, self.probe) =
+                (earlier.rests, earlier.lasted, earlier.cause, earlier.failed_probes, earlier.probe);
         }
-        false
+        is_later || is_longer
     }
 }
 

@@ -1,9 +1,11 @@
 //! Who there is, and which life of the data this is: `join.lua`, `joined.lua`, `beat.lua`, `reap.lua`, `leave.lua`.
 
+use std::collections::BTreeMap;
+
 use weighbridge_domain::name::QuotaName;
 use weighbridge_domain::time::{Timestamp, millis};
 use weighbridge_state::fleet::link::News;
-use weighbridge_state::fleet::protocol::{Beat, Epoch, Join, Joined, Pulse, ReplicaId};
+use weighbridge_state::fleet::protocol::{Beat, Epoch, Join, Joined, Pulse, ReplicaId, Told};
 
 use super::{Life, Model};
 
@@ -17,19 +19,25 @@ const SILENT_MS: u64 = 1000;
 impl Model {
     /// A replica connects.
     pub fn join(&mut self, replica: &ReplicaId, join: &Join, now: u64) -> Joined {
-        let mut begins = self.epoch.as_ref().is_none_or(|life| self.moved(&life.id));
-        if let (false, Some(life)) = (begins, &self.epoch)
+        let mut is_lost = self.epoch.as_ref().is_none_or(|life| self.moved(&life.id));
+        let mut begins = false;
+        if let (false, Some(life)) = (is_lost, &self.epoch)
             && life.recovering <= now
         {
             let stale = |(other, at): (&ReplicaId, &u64)| other != replica && now > at + STALE_MS;
-            begins = join.saw_loss || (join.was_away && self.beats.iter().any(stale));
+            is_lost = join.saw_loss;
+            begins = join.was_away && self.beats.iter().any(stale);
         }
-        if begins {
+        if is_lost || begins {
             let id = format!("{}.{}", join.candidate, self.run_id);
             self.epoch = Some(Life { id, recovering: now + millis(join.recovery) });
             self.told.clear();
             // Everybody has time to come back.
-            self.beats.values_mut().for_each(|at| *at = now);
+            if is_lost {
+                self.all_heard(now);
+            } else {
+                self.excuse_absence(now);
+            }
             self.news.push(News::Epoch);
         }
         self.beats.insert(replica.clone(), now);
@@ -38,11 +46,13 @@ impl Model {
     }
 
     /// A replica has told all it knows. The outer `None`: it is another epoch.
-    pub fn told(&mut self, replica: &ReplicaId, epoch: &Epoch, now: u64) -> Option<Option<Timestamp>> {
-        let life = self.epoch.as_mut().filter(|life| life.id == epoch.0)?;
-        self.told.insert(replica.clone(), life.id.clone());
+    pub fn told(&mut self, replica: &ReplicaId, told: &Told, now: u64) -> Option<Option<Timestamp>> {
+        let life = self.epoch.as_mut().filter(|life| life.id == told.epoch.0)?;
+        self.told.insert(replica.clone(), (life.id.clone(), told.replicas));
         if life.recovering > 0 {
-            let everybody = self.beats.keys().all(|replica| self.told.get(replica) == Some(&life.id));
+            let told: BTreeMap<_, _> = self.told.iter().filter(|(_, (id, _))| *id == life.id).collect();
+            let most = told.values().map(|(_, knew)| *knew).max().unwrap_or(0);
+            let everybody = count(told.len()) >= most && self.beats.keys().all(|replica| told.contains_key(replica));
             if everybody || life.recovering <= now {
                 life.recovering = 0;
                 self.news.push(News::Epoch);
@@ -53,9 +63,7 @@ impl Model {
 
     /// A sign of life.
     pub fn beat(&mut self, replica: &ReplicaId, beat: &Beat, now: u64) -> Pulse {
-        if self.beats.values().max().is_some_and(|latest| now > latest + AWAY_MS) {
-            self.beats.values_mut().for_each(|at| *at = now);
-        }
+        self.excuse_absence(now);
         let is_known = self.beats.insert(replica.clone(), now).is_some();
         if let Some(life) = &mut self.epoch
             && life.recovering > 0
@@ -111,6 +119,16 @@ impl Model {
         self.told.remove(replica);
         if vanished {
             self.vanished.insert(replica.clone(), now);
+        }
+    }
+
+    fn all_heard(&mut self, now: u64) {
+        self.beats.values_mut().for_each(|at| *at = now);
+    }
+
+    fn excuse_absence(&mut self, now: u64) {
+        if self.beats.values().max().is_some_and(|latest| now > latest + AWAY_MS) {
+            self.all_heard(now);
         }
     }
 

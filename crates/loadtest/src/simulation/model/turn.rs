@@ -136,10 +136,10 @@ impl<'a> Draft<'a> {
     }
 
     fn outcome(&mut self, ended: &Ended) -> Changed {
-        let (now, member, probe) = (self.now, ended.member, ended.is_probe);
+        let (now, member, probe) = (self.now, ended.member, ended.probe.is_some());
         let (kind, verdict) = match ended.result {
             EndedHow::Neutral => {
-                self.condition(member).quiet(probe, now);
+                self.condition(member).quiet(ended.probe, now);
                 return Changed::Nothing;
             }
             EndedHow::Answered(sample) => {
@@ -156,7 +156,7 @@ impl<'a> Draft<'a> {
         }
         let (rests, lasts) = match verdict {
             CooldownVerdict::Never => {
-                self.condition(member).quiet(probe, now);
+                self.condition(member).quiet(ended.probe, now);
                 return Changed::Nothing;
             }
             CooldownVerdict::AtOnce(lasts) => {

@@ -7,13 +7,9 @@
 -- Reply OK, or EPOCH when the replica should join again; now in ms; until when the epoch is recovering (0: it is not);
 --       replicas that are heard of; replicas that vanished without a word; how many of those are dead; the names of the
 --       dead; the names of all, where they are wanted.
-local AWAY_MS, SILENT_MS = 1500, 1000
+local SILENT_MS = 1000
 local now = clock()
-local latest = redis.call('ZREVRANGE', KEYS[2], 0, 0, 'WITHSCORES')
-if latest[2] and now - latest[2] > AWAY_MS then
-  -- Nobody was heard of: the server was away, not they.
-  for _, replica in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do redis.call('ZADD', KEYS[2], now, replica) end
-end
+excuse_absence(KEYS[2], now)
 local is_known = redis.call('ZSCORE', KEYS[2], ARGV[1])
 redis.call('ZADD', KEYS[2], now, ARGV[1])
 local id, recovering = epoch_read(KEYS[1])

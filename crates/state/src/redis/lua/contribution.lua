@@ -34,8 +34,9 @@ local function window_store(key, contributions, replica, w, now)
   if w.is_new then redis.call('DEL', contributions) end
   local keeps = window_write(key, w, now)
   local mine = w.mine
-  redis.call('HSET', contributions, replica, pack(CONTRIBUTION, mine[1], mine[2], mine[3], mine[4]))
-  if keeps then redis.call('PEXPIRE', contributions, KEPT) end
+  local added = redis.call('HSET', contributions, replica, pack(CONTRIBUTION, mine[1], mine[2], mine[3], mine[4]))
+  -- The first of a hash makes it anew, also after the last one was reaped.
+  if keeps or added == 1 then redis.call('PEXPIRE', contributions, KEPT) end
 end
 
 -- What the replica reads back: the window, and its own contribution: d requests  d input  d output.

@@ -9,9 +9,9 @@ local STALE_MS = 1000
 local now = clock()
 local id, recovering = epoch_read(KEYS[1])
 local run = run_id()
-local begins = not id or (run ~= '' and run ~= string.match(id, '[^.]*$'))
-if not begins and recovering <= now then
-  begins = ARGV[3] == '1'
+local is_lost, begins = not id or (run ~= '' and run ~= string.match(id, '[^.]*$')), false
+if not is_lost and recovering <= now then
+  is_lost = ARGV[3] == '1'
   if ARGV[4] == '1' then
     -- Others that were cut off as well have granted from their shares too.
     local beats = redis.call('ZRANGE', KEYS[2], 0, -1, 'WITHSCORES')
@@ -20,12 +20,12 @@ if not begins and recovering <= now then
     end
   end
 end
-if begins then
+if is_lost or begins then
   id, recovering = ARGV[2] .. '.' .. run, now + tonumber(ARGV[5])
   redis.call('SET', KEYS[1], 'R' .. string.format('%.0f', recovering) .. ':' .. id)
   redis.call('DEL', KEYS[3])
-  -- What the data says of heartbeats is as old as the data: everybody has time to come back.
-  for _, replica in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do redis.call('ZADD', KEYS[2], now, replica) end
+  -- What lost data says of heartbeats is as old as the data: everybody has time to come back.
+  if is_lost then all_heard(KEYS[2], now) else excuse_absence(KEYS[2], now) end
   redis.call('PUBLISH', ARGV[6], 'E')
 end
 redis.call('ZADD', KEYS[2], now, ARGV[1])

@@ -12,7 +12,7 @@ for i = 1, #KEYS, 2 do
     if in_flight > 0 and state then
       local w = window_read(state, now)
       w.in_flight = w.in_flight - in_flight
-      window_write(KEYS[i], w, now)
+      if window_write(KEYS[i], w, now) then redis.call('PEXPIRE', KEYS[i + 1], KEPT) end
       freed = freed + in_flight
     end
     redis.call('HDEL', KEYS[i + 1], ARGV[1])

@@ -20,22 +20,21 @@ end
 for number = 1, #ARGV - 3 - windows do
   local key = KEYS[1 + 2 * windows + number]
   local c, told = condition_read(redis.call('GET', key)), condition_read(ARGV[3 + windows + number] .. no_outcomes())
-  -- The later word counts; of two that are as late, whatever keeps it out longer.
-  if told.generation > c.generation then
+  -- The later word counts. But a rest that whoever said it had not heard of goes on: deadlines only extend.
+  local is_later = told.generation > c.generation
+  if is_later then
     told.outcomes, told.era = c.outcomes, max(told.era, c.era)
     if told.updated < c.updated then
       told.first, told.each, told.tokens, told.updated = c.first, c.each, c.tokens, c.updated
     end
-    if told.rests > 0 and c.rests > told.rests then
-      -- Whoever was cut off did not hear of it: deadlines only extend.
-      told.rests, told.lasted, told.cause, told.failed_probes = c.rests, c.lasted, c.cause, c.failed_probes
-      told.probe = c.probe
-    end
-    told.is_new = true
-    condition_store(key, told, now)
-    c = told
-  elseif told.generation == c.generation and told.rests > c.rests then
-    c.rests, c.lasted, c.cause, c.failed_probes = told.rests, told.lasted, told.cause, told.failed_probes
+    c, told = told, c
+  end
+  local is_longer = told.rests > c.rests and (c.rests > 0 or told.generation == c.generation)
+  if is_longer then
+    c.rests, c.lasted, c.cause, c.failed_probes, c.probe =
+      told.rests, told.lasted, told.cause, told.failed_probes, told.probe
+  end
+  if is_later or is_longer then
     c.is_new = true
     condition_store(key, c, now)
   end

@@ -1,11 +1,11 @@
 -- Counts an outcome, and rests its deployment by what that means for it.
 --
 -- An outcome is packed: B what (0 says nothing, 1 answered, 2 failed without consequence, 3 rests at once, 4 rests when
--- half of the last minute failed, 5 rests when more failed than allowed)  B 1 for a probe  B cause  B 1 when the
--- failure says that the deployment is slow, 2 when a sample of its speed follows  d lasts in ms  I4 allowed failures
--- I2 place of their counter among the counters  d latency to the first token  d per token  d tokens
--- and for each peer of its group I2 its place among the deployments.
-local OUTCOME, OUTCOME_HEAD = '<BBBBdI4I2ddd', 42
+-- half of the last minute failed, 5 rests when more failed than allowed)  B cause  B 1 when the failure says that the
+-- deployment is slow, 2 when a sample of its speed follows  d until when it had its turn as a probe (0: it was none)
+-- d lasts in ms  I4 allowed failures  I2 place of their counter among the counters  d latency to the first token
+-- d per token  d tokens  and for each peer of its group I2 its place among the deployments.
+local OUTCOME, OUTCOME_HEAD, OUTCOME_COUNTER = '<BBBddI4I2ddd', 49, 24
 
 -- Whether more than `allowed` failures came within `lasts` ms. The counter: I4 era, d each time.
 local function above_allowed(counter, c, allowed, lasts, now)
@@ -17,8 +17,9 @@ local function above_allowed(counter, c, allowed, lasts, now)
   return #times > allowed * 8
 end
 
-local function quiet(c, probe, now)
-  if probe and c.rests > 0 and c.probe > 0 then
+-- A probe that says nothing gives up its turn; one that was late has none any more to give up.
+local function quiet(c, turn, now)
+  if turn > 0 and c.rests > 0 and c.probe == turn then
     c.probe = 0
     changed(c, now)
   end
@@ -26,12 +27,12 @@ end
 
 -- What changed: 0 nothing, 1 it is back, 2 it rests.
 local function report(outcome, c, load, counter, now)
-  local what, is_probe, cause, speed, lasts, allowed, _, first, each, tokens = unpack(OUTCOME, outcome)
-  local probe = is_probe == 1
+  local what, cause, speed, turn, lasts, allowed, _, first, each, tokens = unpack(OUTCOME, outcome)
+  local probe = turn > 0
   if speed == 1 then pace_penalty(c, now) end
   if speed == 2 then pace_blend(c, first, each, tokens, now) end
   if what == 0 or what == 2 then
-    quiet(c, probe, now)
+    quiet(c, turn, now)
     return 0
   end
   if what == 1 then

@@ -66,7 +66,7 @@ for i = 1, settlements do
   local settlement, outcome = ARGV[at + 1], ARGV[at + 2]
   local d = load((unpack('<I2', settlement)))
   settle(settlement, d.window)
-  local change = report(outcome, d.condition, load, counter((unpack('<I2', outcome, 17))), now)
+  local change = report(outcome, d.condition, load, counter((unpack('<I2', outcome, OUTCOME_COUNTER))), now)
   changes[i] = pack('<Bd', change, d.condition.rests)
   at = at + 2
 end
