@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use weighbridge_domain::limits::{ChargeBasis, Tokens};
 use weighbridge_domain::policy::CooldownVerdict;
-use weighbridge_domain::view::DeploymentView;
+use weighbridge_domain::view::{DeploymentView, Health};
 use weighbridge_state::fleet::protocol::{AskAnswer, EndedHow, Turn, TurnDone};
 use weighbridge_state::{Exposure, Grant, Mode, Regard, Status};
 
@@ -29,6 +29,8 @@ pub struct Judge {
     /// Turns of which somebody may yet hear, by replica: number, and when they were carried out.
     turns: HashMap<u64, At>,
     delivered: Vec<u64>,
+    /// When each replica told the server all it knew.
+    told: Vec<Vec<u64>>,
     /// Grants under way: which window's, which entry.
     open: BTreeMap<(usize, u64), (usize, usize)>,
     away: Vec<Vec<Away>>,
@@ -98,6 +100,8 @@ enum What {
     Died { grant: usize },
     /// The server was told to let the deployment rest.
     Rests { until: u64 },
+    /// The server may have forgotten that it rests; these replicas know until when it does, at least.
+    Forgotten { known: Vec<(usize, u64)> },
 }
 
 /// A span in which a replica did not serve from the shared truth.
@@ -118,6 +122,7 @@ impl Judge {
             number: 1,
             turns: HashMap::new(),
             delivered: vec![0; hosts],
+            told: vec![Vec::new(); hosts],
             open: BTreeMap::new(),
             away: vec![Vec::new(); hosts],
             faults: Vec::new(),
@@ -129,6 +134,7 @@ impl Judge {
     /// One more replica.
     pub fn add_host(&mut self) {
         self.delivered.push(0);
+        self.told.push(Vec::new());
         self.away.push(Vec::new());
     }
 
@@ -218,6 +224,26 @@ impl Judge {
             *charge = Tokens { input: tokens.input.min(used.input), output: tokens.output.min(used.output) };
         }
         self.enter(Entry { number, ms, server_ms, host, deployment, what: What::Ended { grant: at, used, how } });
+    }
+
+    /// The server has lost what it was told lately; what each replica shows.
+    pub fn forgot(&mut self, shown: &[(usize, Vec<DeploymentView>)], now: At) {
+        let At { ms, server_ms } = now;
+        let number = self.next();
+        for deployment in 0..self.world.deployments.len() {
+            let knows = |(host, views): &(usize, Vec<DeploymentView>)| match views[deployment].health {
+                Health::Cooling { until, .. } => Some((*host, until.as_millis())),
+                Health::Ready | Health::HalfOpen { .. } | Health::Drained { .. } => None,
+            };
+            let known = shown.iter().filter_map(knows).collect();
+            self.enter(Entry { number, ms, server_ms, host: 0, deployment, what: What::Forgotten { known } });
+        }
+    }
+
+    /// A replica has told the server all it knew.
+    pub fn told(&mut self, host: usize) {
+        let number = self.next();
+        self.told[host].push(number);
     }
 
     /// A replica's process is gone, and its requests with it.

@@ -208,7 +208,14 @@ impl Link for SimulatedLink {
         replica: &'a ReplicaId,
         told: &'a Told,
     ) -> Answer<'a, Result<Option<Option<Timestamp>>, LinkError>> {
-        say!(self, UPKEEP, told(replica, told))
+        let host = self.host;
+        let later = move || -> Later {
+            let (replica, told) = (replica.clone(), told.clone());
+            Box::new(move |state| {
+                state.told(host, &replica, &told);
+            })
+        };
+        Box::pin(self.call(UPKEEP, move |state| state.told(host, replica, told), later))
     }
 
     fn beat<'a>(&'a self, replica: &'a ReplicaId, beat: &'a Beat) -> Answer<'a, Result<Pulse, LinkError>> {

@@ -130,6 +130,7 @@ impl<'a> Run<'a> {
                 let lasts = ms(self.dice.u64(1..800));
                 self.for_all(Way::Refused, lasts).await;
                 self.store.lock().restart_empty();
+                self.forgot();
             }
             Fault::RestartEarlier => {
                 self.store.lock().save();
@@ -137,8 +138,12 @@ impl<'a> Run<'a> {
                 let lasts = ms(self.dice.u64(1..800));
                 self.for_all(Way::Refused, lasts).await;
                 self.store.lock().restart_from_saved();
+                self.forgot();
             }
-            Fault::Flush => self.store.lock().model.flush(),
+            Fault::Flush => {
+                self.store.lock().model.flush();
+                self.forgot();
+            }
             Fault::ClockForward => self.store.lock().step(30_000),
             Fault::ClockBack => self.store.lock().step(-20_000),
             Fault::Killed => self.replace(1).await,
@@ -157,6 +162,14 @@ impl<'a> Run<'a> {
             }
         }
         self.note(&format!("{fault} is over"));
+    }
+
+    /// The server has lost data: who knows what is noted.
+    fn forgot(&self) {
+        let shown: Vec<_> = self.replicas.iter().map(|replica| self.shown(&replica.seen)).collect();
+        let mut state = self.store.lock();
+        let now = state.at();
+        state.judge.forgot(&shown, now);
     }
 
     /// The number of a replica.
@@ -210,7 +223,12 @@ impl<'a> Run<'a> {
     /// What a replica shows, as fresh as it can be.
     async fn views(&self, seen: &Seen) -> [(usize, Vec<DeploymentView>); 1] {
         seen.fleet.refresh().await;
-        [(seen.host, seen.fleet.view(&self.start.world.deployments, seen.now()))]
+        [self.shown(seen)]
+    }
+
+    /// What a replica shows as it is.
+    fn shown(&self, seen: &Seen) -> (usize, Vec<DeploymentView>) {
+        (seen.host, seen.fleet.view(&self.start.world.deployments, seen.now()))
     }
 
     /// Nothing goes on any more, and nothing of what went wrong is in the window.

@@ -175,11 +175,15 @@ impl State {
 
     pub(super) fn told(
         &mut self,
+        host: usize,
         replica: &ReplicaId,
         told: &Told,
     ) -> Option<Option<weighbridge_domain::time::Timestamp>> {
         let now = self.now();
         let told = self.model.told(replica, told, now);
+        if told.is_some() {
+            self.judge.told(host);
+        }
         self.publish();
         told
     }

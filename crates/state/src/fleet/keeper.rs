@@ -220,7 +220,7 @@ impl Keeper {
                 news = connection.link.listen().await.ok();
             }
             beats = beats.wrapping_add(1);
-            match self.beat(&mut connection, beats % NAMES_EVERY == 1).await {
+            match self.beat(&mut connection, beats).await {
                 Ok(()) => missed = 0,
                 Err(LinkError::TimedOut { .. }) if missed + 1 < MISSED => missed += 1,
                 Err(LinkError::TimedOut { .. }) => return End::Fault(Fault::Slow),
@@ -229,8 +229,10 @@ impl Keeper {
         }
     }
 
-    async fn beat(&mut self, connection: &mut Connection, wants_names: bool) -> Result<(), LinkError> {
+    /// The heart beats for the `number`th time over `connection`.
+    async fn beat(&mut self, connection: &mut Connection, number: u32) -> Result<(), LinkError> {
         let shard = Arc::clone(&self.shard);
+        let wants_names = number % NAMES_EVERY == 1;
         let beat = Beat {
             epoch: connection.epoch.clone(),
             dead_after: DEAD_AFTER,
@@ -266,7 +268,7 @@ impl Keeper {
         // A store that is still being told shows less than there is; and where time is told, so is when to look.
         let is_whole = matches!(*shard.phase(), Phase::Shared(_));
         if is_whole && shard.time.passes() {
-            look(&shard, &connection.link, &shard.wanted()).await?;
+            look(&shard, &connection.link, &shard.to_look_at(number)).await?;
         }
         Ok(())
     }

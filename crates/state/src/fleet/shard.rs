@@ -1,6 +1,7 @@
 //! What one replica knows of one shard of the fleet's books.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -29,6 +30,11 @@ use super::time::ServerTime;
 use super::windows::{Own, Windows};
 use crate::books::{Books, Change, admits};
 use crate::{Candidate, Counted, Mode, Outcome, Refusal, Regard, Settlement, announce};
+
+/// In so many beats every deployment is looked at once: 30 s.
+const ROUND: usize = 150;
+/// So many are looked at in any beat, should there be as many.
+const LEAST: usize = 10;
 
 /// How a replica behaves in a fleet.
 #[derive(Debug, Clone)]
@@ -338,13 +344,17 @@ impl Shard {
         self.members.load_full()
     }
 
-    /// The deployments that somebody wanted to know of lately: of the others, news tell what matters.
-    pub(crate) fn wanted(&self) -> Members {
+    /// What one of many beats looks at: the deployments that somebody wanted to know of lately, and some of the others
+    /// in turn. Should the store be lost, what is known of those is old, but not too old.
+    pub(crate) fn to_look_at(&self, beat: u32) -> Members {
         let all = self.members.load();
         let quotas = all.deployments.iter().map(|deployment| &deployment.quota);
         let are_wanted = self.windows.are_wanted(quotas, self.time.now());
-        let wanted = all.deployments.iter().zip(are_wanted).filter(|(_, is_wanted)| *is_wanted);
-        Members { deployments: wanted.map(|(deployment, _)| Arc::clone(deployment)).collect(), ..Members::default() }
+        let in_turn = in_turn(beat, all.deployments.len());
+        let numbered = all.deployments.iter().zip(are_wanted).enumerate();
+        let looked_at = numbered.filter(|(number, (_, is_wanted))| *is_wanted || in_turn.contains(number));
+        let deployments = looked_at.map(|(_, (deployment, _))| Arc::clone(deployment)).collect();
+        Members { deployments, ..Members::default() }
     }
 
     /// What was done before the store was first heard of went by a guess at its clock, which may be off by as much as
@@ -379,7 +389,35 @@ impl Members {
     }
 }
 
+/// Which of `count` a beat looks at whether anybody wants them or not: every one has its turn in [`ROUND`] beats.
+fn in_turn(beat: u32, count: usize) -> Range<usize> {
+    let piece = count.div_ceil(ROUND).max(LEAST);
+    let pieces = u32::try_from(count.div_ceil(piece).max(1)).unwrap_or(u32::MAX);
+    let begins = (beat % pieces) as usize * piece;
+    begins..count.min(begins + piece)
+}
+
 /// Whether an outcome rests its deployment whatever else the fleet knows.
 pub(crate) const fn is_certain(settlement: &Settlement) -> bool {
     matches!(settlement.outcome, Outcome::Failure { verdict: CooldownVerdict::AtOnce(_), .. })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LEAST, ROUND, in_turn};
+
+    #[test]
+    fn every_deployment_has_its_turn() {
+        for count in [0, 1, 9, 10, 11, 149, 150, 151, 1499, 1501, 3000, 100_000] {
+            for first in [0, 7, u32::MAX - 400] {
+                let mut is_looked_at = vec![false; count];
+                for beat in (first..).take(ROUND) {
+                    let piece = in_turn(beat, count);
+                    assert!(piece.len() <= LEAST.max(count.div_ceil(ROUND)), "{count}: {piece:?}");
+                    is_looked_at[piece].fill(true);
+                }
+                assert!(is_looked_at.iter().all(|is| *is), "{count}, from beat {first}");
+            }
+        }
+    }
 }

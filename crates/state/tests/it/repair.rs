@@ -19,13 +19,17 @@ use weighbridge_domain::time::Timestamp;
 use weighbridge_domain::view::{DeploymentView, Health};
 use weighbridge_state::fleet::FleetStore;
 use weighbridge_state::fleet::link::{Connector, Link};
-use weighbridge_state::fleet::protocol::{Beat, Epoch, Join, ReplicaId, Told};
+use weighbridge_state::fleet::protocol::{Beat, Epoch, Join, Replay, ReplicaId, Report, Told};
+use weighbridge_state::health::{Rest, Standing};
 use weighbridge_state::redis::RedisConnector;
 use weighbridge_state::{
     Admission, Candidate, Grant, Mode, Outcome, Refusal, RefusalCause, Regard, Reserve, Settlement, SharedState,
 };
 
 use crate::support::{Server, joined, replica, runtime, settings, until};
+
+/// Which generation, how many seconds a deployment rests, how many a probe has its turn.
+type Word = (u32, u64, u64);
 
 /// A fleet of replicas and the server between them.
 struct Fleet {
@@ -85,6 +89,31 @@ impl Fleet {
         let settings = settings(self.server.as_ref().expect("it runs"), "repair");
         let connector = RedisConnector::with_told_clock(settings, 0, Arc::clone(&self.clock));
         connector.connect().await.expect("connected").link
+    }
+
+    /// What comes of what two replicas tell, one after the other, of how a deployment stands.
+    async fn tell(&self, words: [Word; 2]) -> Word {
+        let (link, me) = (self.link().await, ReplicaId("me".to_owned()));
+        let epoch = link.join(&me, &join(false)).await.expect("joined").epoch;
+        let now = self.now();
+        let at = |seconds: u64| (seconds > 0).then(|| now + Duration::from_secs(seconds));
+        for (generation, rests, probe) in words {
+            let rest = at(rests).map(|until| Rest {
+                until,
+                cause: FailureKind::RateLimited,
+                lasted: Duration::from_secs(rests),
+                failed_probes: 0,
+                probe_until: at(probe),
+            });
+            let standing = Standing { rest, drained: None };
+            let members = vec![("a".into(), Report { standing, generation, ..Report::default() })];
+            let replay = Replay { epoch: epoch.clone(), windows: Vec::new(), members };
+            link.replay(&me, &replay).await.expect("told").expect("this epoch");
+        }
+        let Report { standing, generation, .. } = link.snapshot(&[], &["a".into()]).await.expect("read").members[0];
+        let after = |at: Option<Timestamp>| at.map_or(0, |at| at.since(now).as_secs());
+        let rest = standing.rest;
+        (generation, after(rest.map(|rest| rest.until)), after(rest.and_then(|rest| rest.probe_until)))
     }
 
     fn now(&self) -> Timestamp {
@@ -332,6 +361,28 @@ fn a_server_that_was_emptied_is_told_who_rests() {
         assert_eq!(fleet.view(0).await.health, Health::Drained { until: None });
         fleet.replicas[1].restore(&"a".into(), fleet.now()).await;
         assert_eq!(fleet.grants(1).await.len(), 2);
+    });
+}
+
+#[test]
+fn of_what_two_tell_the_later_counts_and_the_longer_goes_on() {
+    // Generation, seconds the deployment rests, seconds a probe has its turn; 0 for none.
+    let cases = [
+        ("the later word counts", (1, 5, 0), (2, 9, 0), (2, 9, 0)),
+        ("a longer rest goes on", (1, 9, 0), (2, 5, 0), (2, 9, 0)),
+        ("a rest that has ended is over", (1, 9, 0), (2, 0, 0), (2, 0, 0)),
+        ("of the same generation the longer counts", (2, 9, 0), (2, 5, 0), (2, 9, 0)),
+        ("whoever has a turn keeps it", (1, 9, 0), (2, 5, 60), (2, 9, 60)),
+        ("the turn of a probe that failed is over", (1, 5, 60), (2, 9, 0), (2, 9, 0)),
+    ];
+    check(async {
+        let mut fleet = Fleet::start(0, Limits::default()).await;
+        for (what, one, other, merged) in cases {
+            for words in [[one, other], [other, one]] {
+                assert_eq!(fleet.tell(words).await, merged, "{what}: {words:?}");
+                let _: () = redis::cmd("FLUSHALL").query_async(&mut fleet.redis).await.expect("flushed");
+            }
+        }
     });
 }
 

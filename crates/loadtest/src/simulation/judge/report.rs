@@ -76,6 +76,7 @@ impl Judge {
             }
             What::Died { grant } => format!("died with its replica: grant {}", self.serial(window, *grant)),
             What::Rests { until } => format!("rests until {until}"),
+            What::Forgotten { known } => format!("forgotten; {} replicas know that it rests", known.len()),
         };
         format!("#{number} {} replica {host} (store's clock {server_ms}) {what}", self.name(entry))
     }
@@ -83,7 +84,11 @@ impl Judge {
     fn serial(&self, window: usize, grant: usize) -> u64 {
         match self.log[window][grant].what {
             What::Granted { serial, .. } => serial,
-            What::Charged { .. } | What::Ended { .. } | What::Died { .. } | What::Rests { .. } => 0,
+            What::Charged { .. }
+            | What::Ended { .. }
+            | What::Died { .. }
+            | What::Rests { .. }
+            | What::Forgotten { .. } => 0,
         }
     }
 }

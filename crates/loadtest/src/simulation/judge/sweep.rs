@@ -46,6 +46,8 @@ struct Rest {
     until: u64,
     /// When the last probe was granted, by the server's clock, and its place in the log while it is under way.
     probe: Option<(u64, usize)>,
+    /// When the server last lost data, and who knew then until when at least.
+    forgotten: Option<(u64, Vec<(usize, u64)>)>,
 }
 
 impl Rest {
@@ -85,7 +87,8 @@ impl Judge {
                 What::Granted { tokens, is_local, is_probe, regard, .. } => {
                     minute.take(*at, entry.ms, tokens, is_local.then_some(entry.deployment));
                     self.hold_limits(&entry, &minute).into_iter().for_each(&mut violate);
-                    if !is_local && regard == Regard::Heed && entry.server_ms < rest.until {
+                    let is_out = entry.server_ms < rest.until && self.is_known(rest, entry.number);
+                    if !is_local && regard == Regard::Heed && is_out {
                         let left = rest.until - entry.server_ms;
                         violate(format!("{} was granted {left} ms before its rest ended", self.name(&entry)));
                     }
@@ -117,10 +120,22 @@ impl Judge {
                         rest.probe = None;
                     }
                 }
-                What::Rests { until } => rest.until = rest.until.max(until),
+                What::Rests { until } if until >= rest.until => {
+                    rest.until = until;
+                    rest.forgotten = None;
+                }
+                What::Rests { .. } => {}
+                What::Forgotten { known } => rest.forgotten = Some((entry.number, known)),
             }
         }
         found
+    }
+
+    /// Whether the server can know of a rest: once it has lost data, from a replica that has told it since.
+    fn is_known(&self, rest: &Rest, number: u64) -> bool {
+        let Some((since, known)) = &rest.forgotten else { return true };
+        let has_told = |host: usize| self.told[host].iter().any(|told| (*since..number).contains(told));
+        known.iter().any(|(host, until)| *until >= rest.until && has_told(*host))
     }
 
     /// Whether what was granted in the last minute is above what may be.
@@ -214,7 +229,8 @@ impl Judge {
                 | What::Granted { .. }
                 | What::Ended { .. }
                 | What::Died { .. }
-                | What::Rests { .. } => {}
+                | What::Rests { .. }
+                | What::Forgotten { .. } => {}
             }
         }
         // What was granted to whoever had left is given back where the provider does so.
@@ -228,7 +244,11 @@ impl Judge {
         let counts = |ms: u64| ms / 1000 + LIVE > now / 1000;
         let charges = self.log[window].iter().filter(|entry| counts(entry.server_ms)).map(|entry| match &entry.what {
             What::Granted { charge, .. } => charge.total(),
-            What::Charged { .. } | What::Ended { .. } | What::Died { .. } | What::Rests { .. } => 0,
+            What::Charged { .. }
+            | What::Ended { .. }
+            | What::Died { .. }
+            | What::Rests { .. }
+            | What::Forgotten { .. } => 0,
         });
         charges.sum()
     }

@@ -247,7 +247,7 @@ impl Condition {
         let is_longer = earlier.rests > self.rests && (self.rests > 0 || earlier.generation == self.generation);
         if is_longer {
             (self.rests, self.lasted, self.cause, self.failed_probes, self.probe) =
-                (earlier.rests, earlier.lasted, earlier.cause, earlier.failed_probes, earlier.probe);
+                (earlier.rests, earlier.lasted, earlier.cause, earlier.failed_probes, self.probe.max(earlier.probe));
         }
         is_later || is_longer
     }

@@ -20,7 +20,8 @@ end
 for number = 1, #ARGV - 3 - windows do
   local key = KEYS[1 + 2 * windows + number]
   local c, told = condition_read(redis.call('GET', key)), condition_read(ARGV[3 + windows + number] .. no_outcomes())
-  -- The later word counts. But a rest that whoever said it had not heard of goes on: deadlines only extend.
+  -- The later word counts. But a rest that whoever said it had not heard of goes on: deadlines only extend. So does
+  -- the turn of a probe.
   local is_later = told.generation > c.generation
   if is_later then
     told.outcomes, told.era = c.outcomes, max(told.era, c.era)
@@ -32,7 +33,7 @@ for number = 1, #ARGV - 3 - windows do
   local is_longer = told.rests > c.rests and (c.rests > 0 or told.generation == c.generation)
   if is_longer then
     c.rests, c.lasted, c.cause, c.failed_probes, c.probe =
-      told.rests, told.lasted, told.cause, told.failed_probes, told.probe
+      told.rests, told.lasted, told.cause, told.failed_probes, max(c.probe, told.probe)
   end
   if is_later or is_longer then
     c.is_new = true
