@@ -4,9 +4,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use weighbridge_loadtest::process::{Process, Signal};
+use weighbridge_loadtest::wait::eventually;
 
-use crate::support::child::{Finished, Process, command, run};
-use crate::support::http::{Client, chat, chat_stream, eventually};
+use crate::support::child::{Finished, command, router, router_by, run};
+use crate::support::http::{Client, chat, chat_stream};
 use crate::support::live::Providers;
 
 const GOOD: &str = r#"model_list:
@@ -120,7 +122,7 @@ async fn the_shipped_configuration_answers_without_keys() {
     // No arguments and no environment but a port, as after a clone.
     let mut bare = command("weighbridge", &["--listen", "127.0.0.1:8000"]);
     bare.current_dir(root).env("PORT", "0");
-    let (process, router) = Process::served(bare).await;
+    let (process, router) = router_by(bare).await;
     // What the README says.
     let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
     let body = r#"{"model":"gpt-3.5-turbo","messages":[{"role":"user","content":"Hey"}]}"#;
@@ -151,7 +153,7 @@ async fn the_environment_names_file_and_port() {
     drop(free);
     let mut command = command("weighbridge", &["serve", "--listen", "127.0.0.1:1"]);
     command.env("PORT", port.to_string()).env("WEIGHBRIDGE_CONFIG", &file).env("NOT_SET", "sk-secret-set-now");
-    let (process, router) = Process::served(command).await;
+    let (process, router) = router_by(command).await;
     assert_eq!(router.address().port(), port);
     assert_eq!(router.models().await, ["g", "other"]);
     assert_eq!(router.deployment("two").await["state"], "ready", "NOT_SET is set");
@@ -169,7 +171,7 @@ async fn fakellm_plays_its_script() {
     let reply = fake.post("/q/v1/chat/completions", &chat_stream("m")).await;
     assert!(reply.is_whole_stream(), "{reply:#?}");
     assert_eq!(fake.get("/admin/p/report").await.json()["by_status"], json!({ "418": 1 }));
-    process.signal("TERM");
+    process.signal(Signal::Terminate);
     assert_eq!(process.ended().await.code(), Some(0), "{}", process.log());
     std::fs::write(script.path(), "providers: { p: { latencie: 1 } }").unwrap();
     let refused = run(command("fakellm", &["--listen", "127.0.0.1:0", "--script", path]), "");
@@ -184,7 +186,7 @@ async fn metrics_tell_of_traffic_and_of_no_secret() {
     let rest = "general_settings: { master_key: sk-secret-of-masters }\nrouter_settings: { cooldown_time: 50 }\n";
     std::fs::write(file.path(), providers.config(&["first", "second"], rest).replace("sk-own", "sk-secret-own"))
         .unwrap();
-    let (process, router) = Process::serve(file.path()).await;
+    let (process, router) = router(file.path()).await;
     assert_eq!(router.chat(&chat("g")).await.status, 401, "the master key is asked for");
     let router = router.with_key("sk-secret-of-masters");
     for body in [chat("g"), chat_stream("g"), chat("sk-secret-typed-as-a-model")] {

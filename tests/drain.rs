@@ -5,9 +5,11 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use tokio::time::Instant;
+use weighbridge_loadtest::process::{Process, Signal};
+use weighbridge_loadtest::wait::eventually;
 
-use crate::support::child::Process;
-use crate::support::http::{Client, Reply, chat, chat_stream, eventually};
+use crate::support::child::router;
+use crate::support::http::{Client, Reply, chat, chat_stream};
 use crate::support::live::Providers;
 
 const A_SECOND: Duration = Duration::from_secs(1);
@@ -17,7 +19,7 @@ async fn start(script: &str, rest: &str) -> (Providers, Process, Client) {
     let providers = Providers::start(script).await;
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), providers.config(&["first"], rest)).unwrap();
-    let (process, router) = Process::serve(file.path()).await;
+    let (process, router) = router(file.path()).await;
     (providers, process, router)
 }
 
@@ -28,7 +30,7 @@ async fn nothing_is_lost() {
     assert_eq!(router.get("/health/ready").await.status, 200);
     let running = router.begin(&chat_stream("g")).await;
     let began = Instant::now();
-    process.signal("TERM");
+    process.signal(Signal::Terminate);
     eventually("readiness is off", A_SECOND, async || router.get("/health/ready").await.status == 503).await;
     // It lives, says so, and serves who has not noticed yet.
     assert_eq!(router.get("/health/live").await.status, 200);
@@ -53,7 +55,7 @@ async fn it_does_not_wait_for_ever() {
     let script = "providers: { first: { hang_after_chunks: 2 } }";
     let (providers, mut process, router) = start(script, "server: { drain_delay: 0, drain_timeout: 0.5 }").await;
     let running = router.begin(&chat_stream("g")).await;
-    process.signal("TERM");
+    process.signal(Signal::Terminate);
     let began = Instant::now();
     let reply = Reply::read(running).await;
     assert!(reply.is_cut && !reply.body.contains("[DONE]"), "a cut stream must not look whole: {reply:#?}");
@@ -74,7 +76,7 @@ async fn idle_connections_do_not_hold_it_up() {
     assert_eq!(&answer, b"HTTP/1.1 200");
     let _unused = TcpStream::connect(router.address()).unwrap();
     let began = Instant::now();
-    process.signal("TERM");
+    process.signal(Signal::Terminate);
     assert_eq!(process.ended().await.code(), Some(0), "{}", process.log());
     assert!(began.elapsed() < 3 * A_SECOND, "it took {:?}", began.elapsed());
 }

@@ -4,9 +4,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::json;
+use weighbridge_loadtest::process::{Process, Signal};
+use weighbridge_loadtest::wait::eventually;
 
-use crate::support::child::Process;
-use crate::support::http::{Client, Reply, chat, chat_stream, eventually};
+use crate::support::child::router;
+use crate::support::http::{Client, Reply, chat, chat_stream};
 use crate::support::live::Providers;
 
 const SCRIPT: &str =
@@ -32,7 +34,7 @@ impl Reloading {
         std::fs::write(path("watched"), providers.config(names, "")).unwrap();
         // The same file by another name: what is written there is in no directory that is watched.
         std::fs::hard_link(path("watched"), path("aside")).unwrap();
-        let (process, router) = Process::serve(&path("watched")).await;
+        let (process, router) = router(&path("watched")).await;
         Self { providers, process, router, directory }
     }
 
@@ -97,7 +99,7 @@ async fn sighup_reloads() {
     // Longer than the watch takes: what follows is the signal's doing.
     tokio::time::sleep(Duration::from_millis(600)).await;
     assert_eq!(reloading.deployments().await, ["one"]);
-    reloading.process.signal("HUP");
+    reloading.process.signal(Signal::Reload);
     eventually("two is in force", PATIENCE, async || reloading.deployments().await == ["two"]).await;
     assert_eq!(reloading.generation().await, "2");
 }
@@ -182,6 +184,6 @@ async fn a_process_keeps_the_store_it_began_with() {
     let warnings = reply.json()["warnings"].to_string();
     assert!(reply.status == 200 && warnings.contains("keeps the store it began with"), "{}", reply.body);
     assert_eq!(reloading.router.get("/router/deployments").await.json()["mode"], "embedded");
-    reloading.process.signal("TERM");
+    reloading.process.signal(Signal::Terminate);
     assert!(reloading.process.ended().await.success());
 }

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use futures_util::{StreamExt, stream};
+use weighbridge_loadtest::wait::eventually;
 
-use crate::support::child::{Process, serve};
-use crate::support::http::{Client, chat_stream, eventually};
+use crate::support::child::{router_by, serve};
+use crate::support::http::{Client, chat_stream};
 use crate::support::live::Providers;
 
 /// A slow stream lasts three seconds.
@@ -43,7 +44,7 @@ async fn streams_leave_nothing_behind() {
     let mut command = serve(&config);
     // One heap: with several, what each keeps for later would hide or mimic what is lost.
     command.env("MALLOC_ARENA_MAX", "1");
-    let (process, router) = Process::served(command).await;
+    let (process, router) = router_by(command).await;
     let count = affordable().min(SLOW);
     if count < SLOW {
         println!("{count} streams instead of {SLOW}: `ulimit -n` allows no more");

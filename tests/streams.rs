@@ -5,8 +5,9 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use serde_json::Value;
 use tokio::time::Instant;
+use weighbridge_loadtest::wait::eventually;
 
-use crate::support::http::{Reply, chat, chat_stream, eventually};
+use crate::support::http::{Reply, chat, chat_stream};
 use crate::support::live::Live;
 
 /// How long a client that hung up may keep a provider busy.

@@ -1,12 +1,10 @@
 //! A client that speaks HTTP to a router over loopback.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use futures_util::StreamExt;
 use reqwest::Method;
 use serde_json::{Value, json};
-use tokio::time::Instant;
 use weighbridge_providers::transport::HttpTransport;
 
 /// Speaks to one router; every request has a connection of its own, so that none outlives it.
@@ -35,15 +33,6 @@ pub(crate) fn chat(model: &str) -> Value {
 /// The same as a stream.
 pub(crate) fn chat_stream(model: &str) -> Value {
     json!({ "model": model, "stream": true, "messages": [{ "role": "user", "content": "Hey" }] })
-}
-
-/// Waits until `is_so`, looking every 10 ms; panics when it is not so after `limit`.
-pub(crate) async fn eventually(what: &str, limit: Duration, mut is_so: impl AsyncFnMut() -> bool) {
-    let began = Instant::now();
-    while !is_so().await {
-        assert!(began.elapsed() < limit, "not within {limit:?}: {what}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
 }
 
 impl Client {

@@ -62,6 +62,11 @@ impl FailureKind {
         Self::NoCandidate,
     ];
 
+    /// Whether it says that the deployment is slow or gone. A rate limit does not.
+    pub const fn is_slow(self) -> bool {
+        matches!(self, Self::ServerError | Self::Overloaded | Self::Timeout | Self::Unreachable | Self::BrokenReply)
+    }
+
     /// A short stable label for metrics, logs and error bodies.
     pub const fn label(self) -> &'static str {
         match self {

@@ -1,6 +1,5 @@
 //! Replicas as processes, before simulated providers in this process.
 
-mod binaries;
 mod config;
 mod providers;
 mod replica;

@@ -11,6 +11,7 @@
     reason = "a harness that cannot start what it tests has nothing to report"
 )]
 
+pub mod binaries;
 pub mod controls;
 pub mod experiments;
 pub mod fleet;

@@ -1,6 +1,7 @@
 //! A process that is killed when its guard is dropped.
 
 use std::fs::File;
+use std::net::SocketAddr;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -21,6 +22,8 @@ pub struct Process {
 pub enum Signal {
     /// Please end.
     Terminate,
+    /// Read the configuration again.
+    Reload,
     /// Stand still.
     Stop,
     /// Go on.
@@ -43,6 +46,20 @@ impl Process {
         std::fs::read_to_string(self.log.path()).expect("the log")
     }
 
+    /// Waits until it prints an address behind `words`; panics when it ends before.
+    pub async fn address_after(&mut self, words: &str) -> SocketAddr {
+        let mut found = None;
+        eventually(&format!("it says {words:?}"), PATIENCE, async || {
+            let log = self.log();
+            assert!(!self.has_ended(), "it ended:\n{log}");
+            let said = log.split_once(words).and_then(|(_, rest)| rest.split_once(char::is_whitespace));
+            found = said.and_then(|(address, _)| address.parse().ok());
+            found.is_some()
+        })
+        .await;
+        found.expect("it was there")
+    }
+
     /// Its number.
     pub fn id(&self) -> u32 {
         self.child.id()
@@ -52,11 +69,24 @@ impl Process {
     pub fn signal(&self, signal: Signal) {
         let name = match signal {
             Signal::Terminate => "-TERM",
+            Signal::Reload => "-HUP",
             Signal::Stop => "-STOP",
             Signal::Continue => "-CONT",
         };
         let status = Command::new("kill").arg(name).arg(self.id().to_string()).status();
         assert!(status.expect("kill").success());
+    }
+
+    /// Its resident memory in KiB.
+    pub fn resident_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
+        line.trim().trim_end_matches(" kB").parse().expect("a number")
+    }
+
+    /// How many files and sockets it has open.
+    pub fn open_files(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.id())).expect("it runs").count()
     }
 
     /// Ends it as if the machine had lost power.

@@ -191,7 +191,7 @@ impl Books {
                 }
             }
             Outcome::Failure { kind, verdict } => {
-                if is_slow(kind) {
+                if kind.is_slow() {
                     book.pace = Some(Pace::penalty(book.pace, now));
                 }
                 if let Tripped::Until(until) = book.condition.failed(kind, verdict, probe, is_last, now) {
@@ -233,7 +233,9 @@ impl Books {
 
     /// Notes that a grant's request has had its first token.
     pub(crate) fn first_token(&self, grant: &Grant) {
-        lock(&self.books.get(&grant.deployment)).waiting.remove(&grant.serial);
+        if let Some(book) = self.books.find(&grant.deployment) {
+            lock(&book).waiting.remove(&grant.serial);
+        }
     }
 
     /// A look at the window of a quota, rolled to `now`.
@@ -373,18 +375,6 @@ pub(crate) fn fill_latencies(views: &mut [DeploymentView], paces: &[Option<Pace>
     for (view, pace) in views.iter_mut().zip(paces) {
         view.latency = Some(pace.map_or(median, |pace| pace.at(now, median)));
     }
-}
-
-/// Failures that say the deployment is slow or gone. A rate limit does not.
-pub(crate) const fn is_slow(kind: FailureKind) -> bool {
-    matches!(
-        kind,
-        FailureKind::ServerError
-            | FailureKind::Overloaded
-            | FailureKind::Timeout
-            | FailureKind::Unreachable
-            | FailureKind::BrokenReply
-    )
 }
 
 fn lock<T>(value: &Mutex<T>) -> MutexGuard<'_, T> {

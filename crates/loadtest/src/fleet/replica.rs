@@ -1,18 +1,16 @@
 //! One replica: `weighbridge serve` as a process of its own.
 
-use std::net::SocketAddr;
 use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::binaries::weighbridge;
 use super::config::Config;
 use super::providers::Providers;
+use crate::binaries::binary;
 use crate::http::Client;
-use crate::process::{PATIENCE, Process, Signal};
-use crate::wait::eventually;
+use crate::process::{Process, Signal};
 
 /// How often it is asked again what it does not say yet.
 const GLANCE: Duration = Duration::from_millis(10);
@@ -153,19 +151,9 @@ impl Replica {
 }
 
 async fn serve(config: &tempfile::NamedTempFile) -> (Process, Client) {
-    let mut command = Command::new(weighbridge());
+    let mut command = Command::new(binary("weighbridge"));
     command.args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(config.path()).env_clear();
     let mut process = Process::start(command);
-    eventually("a replica listens", PATIENCE, async || {
-        assert!(!process.has_ended(), "the replica ended:\n{}", process.log());
-        address(&process.log()).is_some()
-    })
-    .await;
-    let client = Client::new(address(&process.log()).expect("it was there"));
+    let client = Client::new(process.address_after("serving address=").await);
     (process, client)
-}
-
-fn address(log: &str) -> Option<SocketAddr> {
-    let (_, rest) = log.split_once("serving address=")?;
-    rest.split_once(char::is_whitespace)?.0.parse().ok()
 }

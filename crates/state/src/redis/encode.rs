@@ -10,7 +10,6 @@ use weighbridge_domain::time::{Timestamp, millis};
 use super::keys::Keys;
 use super::scripts::Source;
 use crate::Regard;
-use crate::books::is_slow;
 use crate::fleet::protocol::{Ended, EndedHow, Observed, Replay, ReplicaId, Report, Stake, Turn};
 use crate::health::Rest;
 
@@ -139,7 +138,7 @@ fn outcome(ended: &Ended, counter: usize) -> Bytes {
         },
     };
     let (speed, sample) = match ended.result {
-        EndedHow::Failed { kind, .. } if is_slow(kind) => (1, [0.0; 3]),
+        EndedHow::Failed { kind, .. } if kind.is_slow() => (1, [0.0; 3]),
         EndedHow::Answered(Some(latency)) => (2, [latency.first_token_ms, latency.per_token_ms, latency.tokens]),
         EndedHow::Neutral | EndedHow::Answered(None) | EndedHow::Failed { .. } => (0, [0.0; 3]),
     };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use weighbridge_domain::deployment::Deployment;
-use weighbridge_domain::failure::{ErrorClass, FailureKind};
+use weighbridge_domain::failure::ErrorClass;
 use weighbridge_domain::limits::Limits;
 use weighbridge_domain::name::DeploymentId;
 use weighbridge_domain::policy::CooldownVerdict;
@@ -151,7 +151,7 @@ impl<'a> Draft<'a> {
             }
             EndedHow::Failed { kind, verdict } => (kind, verdict),
         };
-        if is_slow(kind) {
+        if kind.is_slow() {
             self.condition(member).penalty(now);
         }
         let (rests, lasts) = match verdict {
@@ -242,16 +242,4 @@ impl<'a> Draft<'a> {
         }
         AskAnswer::Refused { retry_at: (again > 0).then(|| Timestamp::from_millis(again)), is_full }
     }
-}
-
-/// Failures that say a deployment is slow or gone.
-const fn is_slow(kind: FailureKind) -> bool {
-    matches!(
-        kind,
-        FailureKind::ServerError
-            | FailureKind::Overloaded
-            | FailureKind::Timeout
-            | FailureKind::Unreachable
-            | FailureKind::BrokenReply
-    )
 }

@@ -1,11 +1,12 @@
-//! Where the router's binary is.
+//! Where the binaries are.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-/// The router's binary, built if it is not fresh: `cargo test` of one package alone builds no other's.
-pub(super) fn weighbridge() -> PathBuf {
+/// The binary called `name`, of the router or of the fake provider, built if it is not fresh: `cargo test` of one
+/// package alone builds no other's.
+pub fn binary(name: &str) -> PathBuf {
     static BUILT: OnceLock<()> = OnceLock::new();
     BUILT.get_or_init(|| {
         let profile = match directory().file_name().and_then(|name| name.to_str()) {
@@ -13,7 +14,7 @@ pub(super) fn weighbridge() -> PathBuf {
             Some(name) => name,
         };
         let mut cargo = Command::new(env!("CARGO"));
-        cargo.args(["build", "--quiet", "--offline", "--package", "weighbridge", "--bins"]);
+        cargo.args(["build", "--quiet", "--offline", "--bins", "-p", "weighbridge", "-p", "weighbridge-fakellm"]);
         cargo.args(["--profile", profile, "--target-dir"]).arg(directory().parent().expect("target/<profile>"));
         cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
         // Told by cargo to this process; build scripts would take them for a change.
@@ -23,9 +24,9 @@ pub(super) fn weighbridge() -> PathBuf {
                 cargo.env_remove(&*name);
             }
         }
-        assert!(cargo.status().expect("cargo").success(), "the router builds");
+        assert!(cargo.status().expect("cargo").success(), "the binaries build");
     });
-    directory().join("weighbridge")
+    directory().join(name)
 }
 
 /// `target/<profile>`: this is a binary in it, or a test in its `deps`.
