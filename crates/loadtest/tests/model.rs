@@ -210,7 +210,7 @@ impl Game {
         heard.sort_by(|(a, _), (b, _)| a.cmp(b));
         for (id, mut report) in heard {
             // What it knows may be newer than what the server does, or the server's own.
-            report.generation = (report.generation + self.dice.u32(..3)).saturating_sub(1);
+            report.generation = (report.generation + self.dice.u64(..3)).saturating_sub(1);
             replay.members.push((id, report));
         }
         let real = self.link.replay(&self.players[who].id, &replay).await.expect("replayed");

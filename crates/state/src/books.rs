@@ -116,17 +116,17 @@ impl Books {
         Admission::Refused(refusal)
     }
 
-    /// Takes in what somebody else has granted.
+    /// Takes in what somebody else has granted at `at`.
     pub(crate) fn enter(
         &self,
         place: usize,
         deployment: &Deployment,
         tokens: Tokens,
         is_probe: bool,
-        now: Timestamp,
+        at: Timestamp,
     ) -> Grant {
-        self.window(&deployment.quota, now, |window| window.charge(&deployment.limits, tokens, now));
-        let grant = self.number(place, deployment, tokens, is_probe, now);
+        self.window(&deployment.quota, at, |window| window.enter(&deployment.limits, tokens, at));
+        let grant = self.number(place, deployment, tokens, is_probe, at);
         lock(&self.books.get(&deployment.id)).open(&grant);
         grant
     }

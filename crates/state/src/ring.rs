@@ -69,11 +69,16 @@ impl Ring {
         self.sum
     }
 
-    /// Charges one request of `tokens` to the present second; that second is returned.
-    pub fn charge(&mut self, tokens: Tokens) -> u64 {
-        self.buckets[place(self.now)].add(tokens);
+    /// Charges one request of `tokens` to the present second.
+    pub fn charge(&mut self, tokens: Tokens) {
+        self.charge_in(self.now, tokens);
+    }
+
+    /// Charges one request of `tokens` to `second`, where that counts; else to the present one.
+    pub fn charge_in(&mut self, second: u64, tokens: Tokens) {
+        let second = if self.is_live(second) { second } else { self.now };
+        self.buckets[place(second)].add(tokens);
         self.sum.add(tokens);
-        self.now
     }
 
     /// Charges more tokens of a request that is already counted.
@@ -86,7 +91,7 @@ impl Ring {
 
     /// Gives tokens back to the second they were charged to, when that still counts.
     pub fn refund(&mut self, second: u64, tokens: Tokens) {
-        if second > self.now || self.now - second >= LIVE {
+        if !self.is_live(second) {
             return;
         }
         let bucket = &mut self.buckets[place(second)];
@@ -126,10 +131,13 @@ impl Ring {
         }
     }
 
+    const fn is_live(&self, second: u64) -> bool {
+        second <= self.now && self.now - second < LIVE
+    }
+
     /// What was granted in a second that still counts.
     fn granted_in(&self, second: u64) -> WindowUsage {
-        let is_live = second <= self.now && self.now - second < LIVE;
-        if is_live { self.buckets[place(second)] } else { WindowUsage::default() }
+        if self.is_live(second) { self.buckets[place(second)] } else { WindowUsage::default() }
     }
 
     /// The place of the bucket that leaves the window `span` after `second`; `None` when it has left, or none stays
@@ -137,7 +145,7 @@ impl Ring {
     fn place_that_ends(&self, second: u64, span: Duration) -> Option<usize> {
         let whole = span.as_secs() + u64::from(span.subsec_nanos() > 0);
         let from = (second + whole.max(1)).checked_sub(LIVE)?;
-        (whole <= LIVE && from <= self.now && self.now - from < LIVE).then(|| place(from))
+        (whole <= LIVE && self.is_live(from)).then(|| place(from))
     }
 
     /// Whether one more request of `tokens` keeps within `limits`. A request that alone is above
@@ -204,6 +212,22 @@ mod tests {
         assert!(!ring.fits(&limits, Tokens::default()));
         ring.roll(Timestamp::from_millis(561_000));
         assert!(ring.fits(&limits, Tokens::default()));
+    }
+
+    #[test]
+    fn what_is_entered_late_is_given_back_all_the_same() {
+        let mut ring = Ring::default();
+        ring.roll(Timestamp::from_millis(200_000));
+        let tokens = Tokens { input: 5, output: 7 };
+        // By the clock, in the second before, too long ago, and not yet.
+        for second in [200, 199, 139, 201] {
+            ring.charge_in(second, tokens);
+            ring.refund(if second == 199 { 199 } else { 200 }, tokens);
+            assert_eq!(ring.usage().tokens(), 0, "{second}");
+        }
+        assert_eq!(ring.usage().requests, 4);
+        ring.roll(Timestamp::from_millis(260_000));
+        assert_eq!(ring.usage().requests, 3, "what was entered for the second before has left");
     }
 
     #[test]
@@ -278,12 +302,12 @@ mod tests {
                 now += ask.wait_ms;
                 ring.roll(Timestamp::from_millis(now));
                 if ring.fits(&limits, ask.reserves) {
-                    let second = ring.charge(ask.reserves);
+                    ring.charge(ask.reserves);
                     let unused = Tokens {
                         input: ask.reserves.input - ask.used.input,
                         output: ask.reserves.output - ask.used.output,
                     };
-                    ring.refund(second, unused);
+                    ring.refund(now / 1000, unused);
                     log.push((now, ask.used.total()));
                 }
             }

@@ -60,6 +60,13 @@ impl Window {
         self.in_flight += 1;
     }
 
+    /// Takes in one request of `tokens` that somebody else let in at `at`: here a later second may have begun.
+    pub fn enter(&mut self, limits: &Limits, tokens: Tokens, at: Timestamp) {
+        self.ring.charge_in(at.as_secs(), tokens);
+        self.smoother.take(limits, tokens, at);
+        self.in_flight += 1;
+    }
+
     /// A request is no longer under way.
     pub const fn release(&mut self) {
         self.in_flight = self.in_flight.saturating_sub(1);

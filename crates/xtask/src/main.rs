@@ -31,6 +31,6 @@ fn main() -> ExitCode {
 const USAGE: &str = "\
 usage:
   cargo xtask test          install what the tests need, then run format, lints, unit, scenario, fleet and SDK tests
-  cargo xtask fleet         run fleets under load and faults for a quarter of an hour, and print what they exceeded
+  cargo xtask fleet         run fleets under load and faults for half an hour, and print what they exceeded
   cargo xtask setup         only install what the tests call: Redis, and below target/ the SDKs and Valkey
   cargo xtask models FILE   add or replace rows of the model table from a file of the same columns";

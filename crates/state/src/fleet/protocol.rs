@@ -256,8 +256,8 @@ pub struct WindowReport {
 pub struct Report {
     /// Whether it may be asked.
     pub standing: Standing,
-    /// Goes up with every change of that.
-    pub generation: u32,
+    /// When that last changed, in ms by the store's clock; or one more than before, where that is more.
+    pub generation: u64,
     /// Goes up when counted failures are forgotten.
     pub era: u32,
     /// How fast it has been.

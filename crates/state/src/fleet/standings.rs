@@ -18,7 +18,7 @@ pub(crate) struct Standings(RwLock<HashMap<DeploymentId, Generation>>);
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Generation {
-    number: u32,
+    number: u64,
     era: u32,
 }
 
@@ -56,7 +56,7 @@ impl Standings {
     pub(crate) fn changed_here(&self, id: &DeploymentId, now: Timestamp) {
         let mut generations = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let known = generations.entry(id.clone()).or_default();
-        known.number = (known.number + 1).max(u32::try_from(now.as_secs()).unwrap_or(u32::MAX));
+        known.number = (known.number + 1).max(now.as_millis());
     }
 
     /// Where every deployment stands that anybody ever said something about.

@@ -22,7 +22,7 @@ pub(crate) struct Unreadable(&'static str);
 type Read<T> = Result<T, Unreadable>;
 
 /// The bytes of a packed standing.
-const STANDING_BYTES: usize = 80;
+const STANDING_BYTES: usize = 84;
 
 pub(crate) fn turn(value: &Value, windows: usize, members: usize) -> Read<TurnReply> {
     let items = items(value)?;
@@ -148,7 +148,7 @@ fn report(cursor: &mut Cursor<'_>) -> Read<Report> {
     let (until, lasted, probe_until) = (cursor.moment()?, cursor.double()?, cursor.moment()?);
     let drained = cursor.double()?;
     let (cause, failed_probes) = (cursor.int()?, cursor.int()?);
-    let (generation, era) = (cursor.int()?, cursor.int()?);
+    let (generation, era) = (cursor.count()?, cursor.int()?);
     let average =
         Latency { first_token_ms: cursor.double()?, per_token_ms: cursor.double()?, tokens: cursor.double()? };
     let updated = cursor.double()?;

@@ -181,7 +181,7 @@ fn report(report: &Report) -> Bytes {
         .double(drained)
         .int(rest.map_or(0, |rest| rest.cause as u32))
         .int(rest.map_or(0, |rest| rest.failed_probes))
-        .int(report.generation)
+        .counts([report.generation])
         .int(report.era);
     match report.pace {
         None => packed.doubles([0.0, 0.0, 0.0, -1.0]),

@@ -25,7 +25,7 @@ use weighbridge_domain::name::{DeploymentId, QuotaName};
 use crate::fleet::mark;
 
 /// Changes when what is stored behind the keys changes its shape.
-const LAYOUT: u32 = 1;
+const LAYOUT: u32 = 2;
 
 /// The keys of a namespace or of one shard of it. Names are made once and kept.
 #[derive(Debug)]
@@ -121,9 +121,9 @@ mod tests {
     #[test]
     fn keys_name_neither_ids_nor_secrets_and_share_a_slot() {
         let keys = Keys::new("prod", 0, 1);
-        assert_eq!(keys.epoch(), "wb:1:{prod}:e");
-        assert_eq!(keys.window(&"https://host/?key=sk-1".into()).window.len(), "wb:1:{prod}:w:".len() + 16);
-        assert_eq!(Keys::new("prod", 2, 4).beats(), "wb:1:{prod/2}:h");
-        assert_eq!(keys.scratch("x").epoch(), "wb:1:{prod}:t:x:e");
+        assert_eq!(keys.epoch(), "wb:2:{prod}:e");
+        assert_eq!(keys.window(&"https://host/?key=sk-1".into()).window.len(), "wb:2:{prod}:w:".len() + 16);
+        assert_eq!(Keys::new("prod", 2, 4).beats(), "wb:2:{prod/2}:h");
+        assert_eq!(keys.scratch("x").epoch(), "wb:2:{prod}:t:x:e");
     }
 }

@@ -29,7 +29,7 @@ use weighbridge_state::{
 use crate::support::{Server, joined, replica, runtime, settings, until};
 
 /// Which generation, how many seconds a deployment rests, how many a probe has its turn.
-type Word = (u32, u64, u64);
+type Word = (u64, u64, u64);
 
 /// A fleet of replicas and the server between them.
 struct Fleet {
@@ -180,7 +180,7 @@ impl Fleet {
 
     /// Every key of the fleet with what is behind it, but for the heartbeats.
     async fn dump(&mut self, kind: &str) -> Vec<(String, Vec<u8>)> {
-        let keys: Vec<String> = self.redis.keys(format!("wb:1:{{repair}}:{kind}*")).await.expect("keys");
+        let keys: Vec<String> = self.redis.keys(format!("wb:2:{{repair}}:{kind}*")).await.expect("keys");
         let mut dump = Vec::new();
         for key in keys {
             dump.push((key.clone(), redis::cmd("DUMP").arg(&key).query_async(&mut self.redis).await.expect("a dump")));
@@ -197,7 +197,7 @@ impl Fleet {
     }
 
     async fn delete(&mut self, kind: &str) {
-        let keys: Vec<String> = self.redis.keys(format!("wb:1:{{repair}}:{kind}*")).await.expect("keys");
+        let keys: Vec<String> = self.redis.keys(format!("wb:2:{{repair}}:{kind}*")).await.expect("keys");
         let _: () = self.redis.del(keys).await.expect("deleted");
     }
 }
@@ -468,7 +468,7 @@ fn what_was_reaped_to_nothing_is_not_kept_for_ever_afterwards() {
     check(async {
         let mut fleet = Fleet::start(2, rpm(5)).await;
         let _grant = fleet.ask(0).await.expect("granted");
-        let keys: Vec<String> = fleet.redis.keys("wb:1:{repair}:c:*").await.expect("keys");
+        let keys: Vec<String> = fleet.redis.keys("wb:2:{repair}:c:*").await.expect("keys");
         let [contributions] = &keys[..] else { panic!("one window: {keys:?}") };
         let replicas: Vec<String> = fleet.redis.hkeys(contributions).await.expect("replicas");
         let [first] = &replicas[..] else { panic!("one of them: {replicas:?}") };
@@ -601,7 +601,7 @@ fn deployments_may_be_spread_over_shards() {
         }
         assert_eq!(granted, [2; 8]);
         let mut redis = connection(server.port).await;
-        let windows: Vec<String> = redis.keys("wb:1:{shards/*}:w:*").await.expect("keys");
+        let windows: Vec<String> = redis.keys("wb:2:{shards/*}:w:*").await.expect("keys");
         let tags: std::collections::BTreeSet<_> = windows.iter().filter_map(|key| key.split('}').next()).collect();
         assert_eq!((windows.len(), tags.len()), (8, 3), "{windows:?}");
     });

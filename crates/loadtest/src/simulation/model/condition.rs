@@ -25,7 +25,7 @@ pub(super) struct Condition {
     drained: Drained,
     cause: Option<FailureKind>,
     failed_probes: u32,
-    pub(super) generation: u32,
+    pub(super) generation: u64,
     pub(super) era: u32,
     pace: Option<(Latency, u64)>,
     outcomes: [(u64, u64, u64); BUCKETS],
@@ -129,7 +129,7 @@ impl Condition {
     }
 
     pub(super) fn changed(&mut self, now: u64) {
-        self.generation = (self.generation + 1).max(u32::try_from(now / 1000).unwrap_or(u32::MAX));
+        self.generation = (self.generation + 1).max(now);
         (self.is_dirty, self.is_told) = (true, true);
     }
 

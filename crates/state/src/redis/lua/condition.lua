@@ -2,13 +2,13 @@
 --
 --   d rests until (0: it does not)   d how long that lasts   d probe until (0: none)
 --   d drained until (0: not, -1: until restored)   I4 cause   I4 failed probes
---   I4 generation: one more with every change that others should see
+--   d generation: when it last changed so that others should see it, or one more than before that
 --   I4 era: failures counted in an earlier one are forgotten
 --   d latency to the first token   d per token   d tokens a reply   d updated at (-1: nothing measured)
 --   6 buckets of 10 s: I4 which   I4 answers   I4 failures
 --
 -- Times and spans are in ms.
-local STANDING, STANDING_BYTES = '<ddddI4I4I4I4dddd', 80
+local STANDING, STANDING_BYTES = '<ddddI4I4dI4dddd', 84
 local OUTCOMES, OUTCOME_BYTES, OUTCOME_COUNT, OUTCOME_SECS = '<I4I4I4', 12, 6, 10
 local PROBE_TURN_MS, MOST_DOUBLINGS = 60000, 2
 local TAU_MS, PENALTY_MS = 30000, 5000
@@ -68,7 +68,7 @@ end
 
 -- Generations go by the clock, so that they go on where a lost key has left off.
 local function changed(c, now)
-  c.generation, c.dirty, c.told = max(c.generation + 1, floor(now / 1000)), true, true
+  c.generation, c.dirty, c.told = max(c.generation + 1, now), true, true
 end
 
 local function outcome_add(c, now, ok, failed)
