@@ -6,10 +6,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
 use weighbridge_domain::event::Event;
-use weighbridge_domain::name::{DeploymentId, QuotaName};
+use weighbridge_domain::name::DeploymentId;
 
 use super::link::{Connected, Connector, Link, LinkError, News};
 use super::protocol::{Beat, Epoch, Join, Replay, ReplicaId, Told};
@@ -37,6 +38,8 @@ const FLAPPING: Duration = Duration::from_secs(5);
 const QUICK: Duration = Duration::from_millis(25);
 /// Windows and deployments in one call.
 const CHUNK: usize = 100;
+/// So many calls of that size are under way at once; what requests ask goes between them.
+const AT_ONCE: usize = 4;
 /// Every so many beats the names of all replicas are asked for.
 const NAMES_EVERY: u32 = 5;
 /// So many heartbeats in a row without an answer end a connection.
@@ -153,8 +156,8 @@ impl Keeper {
         for piece in 0..pieces {
             let part = Replay {
                 epoch: epoch.clone(),
-                windows: windows.iter().skip(piece * CHUNK).take(CHUNK).cloned().collect(),
-                members: members.iter().skip(piece * CHUNK).take(CHUNK).cloned().collect(),
+                windows: cut(&windows, piece).to_vec(),
+                members: cut(&members, piece).to_vec(),
             };
             let Some(reports) = connection.link.replay(&shard.replica, &part).await? else { return Ok(false) };
             let now = shard.time.now();
@@ -337,14 +340,19 @@ struct Joined {
 pub(crate) async fn look(shard: &Shard, link: &Arc<dyn Link>, members: &Members) -> Result<(), LinkError> {
     let quotas = members.quotas();
     let ids: Vec<DeploymentId> = members.deployments.iter().map(|deployment| deployment.id.clone()).collect();
-    for piece in 0..quotas.len().max(ids.len()).div_ceil(CHUNK) {
-        let windows: Vec<QuotaName> = quotas.iter().skip(piece * CHUNK).take(CHUNK).cloned().collect();
-        let ids: Vec<DeploymentId> = ids.iter().skip(piece * CHUNK).take(CHUNK).cloned().collect();
+    let pieces = (0..quotas.len().max(ids.len()).div_ceil(CHUNK)).map(async |piece| {
+        let (windows, ids) = (cut(&quotas, piece), cut(&ids, piece));
         let sent = Instant::now();
-        let snapshot = link.snapshot(&windows, &ids).await?;
-        shard.saw(&snapshot, sent, &windows, &ids);
-    }
-    Ok(())
+        let snapshot = link.snapshot(windows, ids).await?;
+        shard.saw(&snapshot, sent, windows, ids);
+        Ok(())
+    });
+    stream::iter(pieces).buffer_unordered(AT_ONCE).try_collect().await
+}
+
+/// A piece of `all`; an empty one where there is no more.
+fn cut<T>(all: &[T], piece: usize) -> &[T] {
+    all.chunks(CHUNK).nth(piece).unwrap_or_default()
 }
 
 /// Where the connection is at present, if anywhere.
