@@ -148,7 +148,7 @@ impl Shard {
         matches!(**self.phase.load(), Phase::Left)
     }
 
-    /// Moves to another phase, and tells observers when that is another mode.
+    /// Moves to another phase, and tells observers when that is another mode to serve in.
     pub(crate) fn enter(&self, phase: Phase, reason: &str) {
         let before = self.mode();
         if matches!(phase, Phase::Shared(_)) {
@@ -158,7 +158,7 @@ impl Shard {
         }
         self.phase.store(Arc::new(phase));
         let mode = self.mode();
-        if mode != before {
+        if mode != before && !self.has_left() {
             self.observer.observe(&Event::StoreModeChanged { mode: mode.label(), reason });
         }
     }
