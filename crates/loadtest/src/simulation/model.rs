@@ -33,6 +33,7 @@ pub struct Model {
     beats: BTreeMap<ReplicaId, u64>,
     told: BTreeMap<ReplicaId, (String, u32)>,
     vanished: BTreeMap<ReplicaId, u64>,
+    reaped: BTreeMap<ReplicaId, u64>,
     windows: HashMap<QuotaName, Window>,
     contributions: HashMap<QuotaName, HashMap<ReplicaId, Contribution>>,
     conditions: HashMap<DeploymentId, Condition>,

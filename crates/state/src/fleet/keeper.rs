@@ -279,10 +279,11 @@ impl Keeper {
     /// Takes a dead replica off the books.
     async fn reap(&self, link: &Arc<dyn Link>, dead: &ReplicaId) -> Result<(), LinkError> {
         let quotas = self.shard.members().quotas();
-        let mut in_flight = 0;
-        for windows in quotas.chunks(CHUNK) {
-            in_flight += link.reap(dead, windows).await?;
-        }
+        let pieces: Vec<_> = quotas.chunks(CHUNK).map(|windows| link.reap(dead, windows)).collect();
+        let in_flight = stream::iter(pieces)
+            .buffer_unordered(AT_ONCE)
+            .try_fold(0, |sum, freed| std::future::ready(Ok(sum + freed)))
+            .await?;
         link.leave(dead, true).await?;
         self.shard.observer.observe(&Event::ReplicaReaped { in_flight });
         Ok(())

@@ -345,7 +345,7 @@ pub struct Pulse {
     pub heard: u32,
     /// Replicas that vanished without a word.
     pub vanished: u32,
-    /// Of those, the ones to be taken off the books.
+    /// Of those, the ones that whoever asked should take off the books.
     pub dead: Vec<ReplicaId>,
     /// All replicas by name; nobody where that was not wanted.
     pub everybody: Vec<ReplicaId>,

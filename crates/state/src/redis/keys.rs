@@ -10,6 +10,7 @@
 //! | `h` | heartbeats: replica by time | for ever |
 //! | `j` | which replicas have told what they know in this epoch | for ever |
 //! | `v` | replicas that vanished without a word | for ever |
+//! | `r` | dead replicas that somebody is taking off the books, and until when | a minute |
 //! | `w:<mark>` | the window of a quota | a day after its last use |
 //! | `c:<mark>` | what each replica added to it | as the window |
 //! | `s:<mark>` | the condition of a deployment | a day after its last use or its rest; for ever when drained without an end |
@@ -72,6 +73,10 @@ impl Keys {
 
     pub(crate) fn vanished(&self) -> String {
         self.of("v")
+    }
+
+    pub(crate) fn reaped(&self) -> String {
+        self.of("r")
     }
 
     pub(crate) fn channel(&self) -> String {

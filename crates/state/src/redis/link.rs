@@ -52,9 +52,15 @@ impl RedisLink {
     pub(crate) async fn forget(&self) -> Result<(), LinkError> {
         let mut unlink = redis::cmd("DEL");
         let window = self.keys.window(&"trial".into());
-        unlink.arg(&[self.keys.epoch(), self.keys.beats(), self.keys.told(), self.keys.vanished()]);
+        unlink.arg(&self.fleet_keys());
         unlink.arg(&window.window).arg(&window.contributions).arg(&*self.keys.condition(&"trial".into()));
         self.upkeep.call(&unlink, self.patience()).await.map(|_| ())
+    }
+
+    /// What says who there is.
+    fn fleet_keys(&self) -> [String; 5] {
+        let keys = &self.keys;
+        [keys.epoch(), keys.beats(), keys.told(), keys.vanished(), keys.reaped()]
     }
 
     async fn upkeep<T, E: std::fmt::Display>(
@@ -112,7 +118,7 @@ impl Link for RedisLink {
     }
 
     fn beat<'a>(&'a self, replica: &'a ReplicaId, beat: &'a Beat) -> Answer<'a, Result<Pulse, LinkError>> {
-        let keys = [self.keys.epoch(), self.keys.beats(), self.keys.told(), self.keys.vanished()];
+        let keys = self.fleet_keys();
         let mut call = encode::call(&self.scripts().beat, &keys.each_ref().map(|key| key.as_bytes()));
         call.arg(&replica.0).arg(&beat.epoch.0).arg(millis(beat.dead_after)).arg(millis(beat.vanished_for));
         call.arg(flag(self.may_move)).arg(beat.names_known.map_or(-1, i64::from));
@@ -129,7 +135,7 @@ impl Link for RedisLink {
     }
 
     fn leave<'a>(&'a self, replica: &'a ReplicaId, vanished: bool) -> Answer<'a, Result<(), LinkError>> {
-        let keys = [self.keys.beats(), self.keys.told(), self.keys.vanished()];
+        let keys = [self.keys.beats(), self.keys.told(), self.keys.vanished(), self.keys.reaped()];
         let mut call = encode::call(&self.scripts().leave, &keys.each_ref().map(|key| key.as_bytes()));
         call.arg(&replica.0).arg(flag(vanished));
         Box::pin(self.upkeep(call, |value| decode::count(value).map(|_| ())))

@@ -208,6 +208,12 @@ fn join(was_away: bool) -> Join {
     Join { candidate, saw_loss: false, was_away, recovery: Duration::from_millis(600) }
 }
 
+/// A sign of life that wants to know all.
+fn beat(epoch: Epoch) -> Beat {
+    let (dead_after, vanished_for) = (Duration::from_secs(5), Duration::from_secs(61));
+    Beat { epoch, dead_after, vanished_for, names_known: None }
+}
+
 async fn connection(port: u16) -> MultiplexedConnection {
     let client = redis::Client::open(format!("redis://127.0.0.1:{port}")).expect("a URL");
     for _ in 0..400 {
@@ -445,12 +451,6 @@ fn one_that_comes_back_makes_nobody_live_longer() {
             epoch = link.join(replica, &join(false)).await.expect("joined").epoch;
             link.told(replica, &Told { epoch: epoch.clone(), replicas: 0 }).await.expect("told");
         }
-        let beat = |epoch| Beat {
-            epoch,
-            dead_after: Duration::from_secs(5),
-            vanished_for: Duration::from_secs(61),
-            names_known: None,
-        };
         for _ in 0..4 {
             fleet.wait(1000);
             link.beat(&a, &beat(epoch.clone())).await.expect("a pulse");
@@ -460,6 +460,36 @@ fn one_that_comes_back_makes_nobody_live_longer() {
         assert_ne!(again, epoch);
         fleet.wait(1100);
         assert_eq!(link.beat(&a, &beat(again)).await.expect("a pulse").dead, [dead]);
+    });
+}
+
+#[test]
+fn each_of_the_dead_is_reaped_by_one() {
+    check(async {
+        let fleet = Fleet::start(0, Limits::default()).await;
+        let link = fleet.link().await;
+        let all = ["a", "b", "c", "d"].map(|name| ReplicaId(name.to_owned()));
+        let mut epoch = Epoch::default();
+        for replica in &all {
+            epoch = link.join(replica, &join(false)).await.expect("joined").epoch;
+        }
+        let [a, b, dead @ ..] = &all;
+        let reaps = async |replica| link.beat(replica, &beat(epoch.clone())).await.expect("a pulse").dead;
+        for _ in 0..6 {
+            fleet.wait(900);
+            for replica in [a, b] {
+                let many = reaps(replica).await;
+                assert!(many.len() <= 1, "{many:?}");
+            }
+        }
+        // Both were taken by now, and given up: they are still there.
+        fleet.wait(1000);
+        let taken = [reaps(a).await, reaps(a).await, reaps(b).await].concat();
+        assert_eq!(taken, dead);
+        assert!(reaps(b).await.is_empty(), "there is no other");
+        link.leave(&dead[0], true).await.expect("struck off");
+        fleet.wait(1000);
+        assert_eq!(reaps(b).await, dead[1..]);
     });
 }
 

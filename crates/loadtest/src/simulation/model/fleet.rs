@@ -13,6 +13,8 @@ use super::{Life, Model};
 const STALE_MS: u64 = 1000;
 /// Nobody was heard of for so long: the server was away.
 const AWAY_MS: u64 = 1500;
+/// Whoever has taken a dead replica to reap it has so long before another does.
+const REAPING_MS: u64 = 1000;
 /// A replica that was heard of within this is there.
 const SILENT_MS: u64 = 1000;
 
@@ -79,7 +81,13 @@ impl Model {
         let mut by_time: Vec<(u64, &ReplicaId)> = self.beats.iter().map(|(replica, at)| (*at, replica)).collect();
         by_time.sort_unstable();
         let is_dead = |at: u64| at + millis(beat.dead_after) < now;
-        let dead = by_time.iter().filter(|(at, _)| is_dead(*at)).map(|(_, replica)| (*replica).clone()).collect();
+        let dead: Vec<_> = by_time.iter().filter(|(at, _)| is_dead(*at)).map(|(_, replica)| *replica).collect();
+        let is_free = |replica: &&ReplicaId| {
+            self.reaped.get(replica).is_none_or(|until| *until <= now || *until > now + REAPING_MS)
+        };
+        let most = dead.len().div_ceil(heard.max(1));
+        let mine: Vec<_> = dead.into_iter().filter(is_free).take(most).cloned().collect();
+        self.reaped.extend(mine.iter().map(|replica| (replica.clone(), now + REAPING_MS)));
         let everybody: Vec<_> = by_time.iter().map(|(_, replica)| (*replica).clone()).collect();
         let are_wanted = beat.names_known != Some(count(everybody.len()));
         Pulse {
@@ -88,7 +96,7 @@ impl Model {
             recovering: self.epoch.as_ref().and_then(|life| still(life.recovering, 0)),
             heard: count(heard),
             vanished: count(self.beats.len() - heard + self.vanished.len()),
-            dead,
+            dead: mine,
             everybody: if are_wanted { everybody } else { Vec::new() },
         }
     }
@@ -117,6 +125,7 @@ impl Model {
     pub fn leave(&mut self, replica: &ReplicaId, vanished: bool, now: u64) {
         self.beats.remove(replica);
         self.told.remove(replica);
+        self.reaped.remove(replica);
         if vanished {
             self.vanished.insert(replica.clone(), now);
         }
