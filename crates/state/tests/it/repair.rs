@@ -28,7 +28,7 @@ use weighbridge_state::{
 
 use crate::support::{Server, joined, replica, runtime, settings, until};
 
-/// Which generation, how many seconds a deployment rests, how many a probe has its turn.
+/// In how many seconds it is said, until when a deployment rests, until when a probe has its turn; 0 for neither.
 type Word = (u64, u64, u64);
 
 /// A fleet of replicas and the server between them.
@@ -97,7 +97,7 @@ impl Fleet {
         let epoch = link.join(&me, &join(false)).await.expect("joined").epoch;
         let now = self.now();
         let at = |seconds: u64| (seconds > 0).then(|| now + Duration::from_secs(seconds));
-        for (generation, rests, probe) in words {
+        for (said, rests, probe) in words {
             let rest = at(rests).map(|until| Rest {
                 until,
                 cause: FailureKind::RateLimited,
@@ -106,6 +106,7 @@ impl Fleet {
                 probe_until: at(probe),
             });
             let standing = Standing { rest, drained: None };
+            let generation = now.as_millis() + 1000 * said;
             let members = vec![("a".into(), Report { standing, generation, ..Report::default() })];
             let replay = Replay { epoch: epoch.clone(), windows: Vec::new(), members };
             link.replay(&me, &replay).await.expect("told").expect("this epoch");
@@ -113,7 +114,11 @@ impl Fleet {
         let Report { standing, generation, .. } = link.snapshot(&[], &["a".into()]).await.expect("read").members[0];
         let after = |at: Option<Timestamp>| at.map_or(0, |at| at.since(now).as_secs());
         let rest = standing.rest;
-        (generation, after(rest.map(|rest| rest.until)), after(rest.and_then(|rest| rest.probe_until)))
+        (
+            (generation - now.as_millis()) / 1000,
+            after(rest.map(|rest| rest.until)),
+            after(rest.and_then(|rest| rest.probe_until)),
+        )
     }
 
     fn now(&self) -> Timestamp {
@@ -376,7 +381,8 @@ fn of_what_two_tell_the_later_counts_and_the_longer_goes_on() {
     let cases = [
         ("the later word counts", (1, 5, 0), (2, 9, 0), (2, 9, 0)),
         ("a longer rest goes on", (1, 9, 0), (2, 5, 0), (2, 9, 0)),
-        ("a rest that has ended is over", (1, 9, 0), (2, 0, 0), (2, 0, 0)),
+        ("a rest that has ended is over", (1, 5, 0), (6, 0, 0), (6, 0, 0)),
+        ("one that was not over goes on", (1, 9, 0), (6, 0, 0), (6, 9, 0)),
         ("of the same generation the longer counts", (2, 9, 0), (2, 5, 0), (2, 9, 0)),
         ("whoever has a turn keeps it", (1, 9, 0), (2, 5, 60), (2, 9, 60)),
         ("the turn of a probe that failed is over", (1, 5, 60), (2, 9, 0), (2, 9, 0)),

@@ -244,7 +244,8 @@ impl Condition {
             let later = Self { outcomes: self.outcomes, era: earlier.era.max(self.era), pace, ..earlier };
             earlier = std::mem::replace(self, later);
         }
-        let is_longer = earlier.rests > self.rests && (self.rests > 0 || earlier.generation == self.generation);
+        let goes_on = self.rests > 0 || earlier.generation == self.generation || earlier.rests > self.generation;
+        let is_longer = earlier.rests > self.rests && goes_on;
         if is_longer {
             (self.rests, self.lasted, self.cause, self.failed_probes, self.probe) =
                 (earlier.rests, earlier.lasted, earlier.cause, earlier.failed_probes, self.probe.max(earlier.probe));

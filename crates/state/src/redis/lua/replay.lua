@@ -21,7 +21,7 @@ for number = 1, #ARGV - 3 - windows do
   local key = KEYS[1 + 2 * windows + number]
   local c, told = condition_read(redis.call('GET', key)), condition_read(ARGV[3 + windows + number] .. no_outcomes())
   -- The later word counts. But a rest that whoever said it had not heard of goes on: deadlines only extend. So does
-  -- the turn of a probe.
+  -- the turn of a probe. A rest has ended where it was over by the time that was said: a probe ends no other.
   local is_later = told.generation > c.generation
   if is_later then
     told.outcomes, told.era = c.outcomes, max(told.era, c.era)
@@ -30,7 +30,8 @@ for number = 1, #ARGV - 3 - windows do
     end
     c, told = told, c
   end
-  local is_longer = told.rests > c.rests and (c.rests > 0 or told.generation == c.generation)
+  local goes_on = c.rests > 0 or told.generation == c.generation or told.rests > c.generation
+  local is_longer = told.rests > c.rests and goes_on
   if is_longer then
     c.rests, c.lasted, c.cause, c.failed_probes, c.probe =
       told.rests, told.lasted, told.cause, told.failed_probes, max(c.probe, told.probe)
