@@ -12,6 +12,7 @@ mod drain;
 mod edges;
 mod library;
 mod limits;
+mod logs;
 mod reload;
 mod scenarios;
 mod soak;

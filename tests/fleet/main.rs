@@ -9,4 +9,6 @@ mod cooldowns;
 mod limits;
 mod outages;
 mod parallel;
+mod records;
 mod support;
+mod turns;

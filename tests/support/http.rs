@@ -13,6 +13,7 @@ pub(crate) struct Client {
     address: SocketAddr,
     http: reqwest::Client,
     key: Option<&'static str>,
+    header: Option<(&'static str, &'static str)>,
 }
 
 /// An answer, read to its end.
@@ -40,12 +41,17 @@ impl Client {
         // Installs the process's TLS provider, without which no client can be built.
         HttpTransport::new().expect("a transport");
         let http = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).tcp_nodelay(true).build();
-        Self { address, http: http.expect("a client"), key: None }
+        Self { address, http: http.expect("a client"), key: None, header: None }
     }
 
     /// The same, with a key for every request.
     pub(crate) fn with_key(self, key: &'static str) -> Self {
         Self { key: Some(key), ..self }
+    }
+
+    /// The same, with a header for every request.
+    pub(crate) fn with_header(self, name: &'static str, value: &'static str) -> Self {
+        Self { header: Some((name, value)), ..self }
     }
 
     /// Where the router listens.
@@ -63,6 +69,9 @@ impl Client {
         let mut request = self.http.request(method, format!("http://{}{path}", self.address));
         if let Some(key) = self.key {
             request = request.header("authorization", format!("Bearer {key}"));
+        }
+        if let Some((name, value)) = self.header {
+            request = request.header(name, value);
         }
         if let Some(body) = body {
             request = request.header("content-type", "application/json").body(body.to_string());

@@ -184,6 +184,10 @@ pub struct AttemptRecord {
 pub struct RequestRecord {
     /// Its id.
     pub request_id: String,
+    /// What its client calls the trace that it belongs to; its own id without one.
+    pub trace_id: String,
+    /// What its client said about it, as a JSON object.
+    pub metadata: Option<String>,
     /// When it came.
     pub time: Timestamp,
     /// What it wanted.

@@ -15,6 +15,8 @@ use crate::plan::Credentials;
 pub struct Request {
     /// Names this request in headers, logs and errors.
     pub id: String,
+    /// What its client calls the trace that it belongs to; its own id without one.
+    pub trace_id: String,
     /// What is to be done.
     pub operation: Operation,
     /// The model as the client wrote it.

@@ -102,7 +102,7 @@ impl Ask<'_> {
         let (group, fit) = self.fit()?;
         let views = world.state().view(&fit, world.now());
         let usable: Vec<_> = fit.into_iter().zip(views).filter(|(_, view)| candidates::is_usable(view)).collect();
-        let order = strategy::order(group, &usable, &mut || world.roll(), &mut || 0);
+        let order = strategy::order(group, &usable, &mut || world.roll(), 0);
         Ok(order.into_iter().map(|i| Arc::clone(&usable[i].0)).collect())
     }
 
@@ -115,7 +115,7 @@ impl Ask<'_> {
             fit.into_iter().zip(views).partition(|(_, view)| candidates::is_usable(view));
         // A deployment asked for by its id is asked whether it cools or not.
         let is_named = matches!(self.stop.target, StopTarget::Deployment(_));
-        let mut ordered = self.order(world, group, &usable, Regard::Heed);
+        let mut ordered = self.order(world, group, &usable).await;
         if is_named {
             ordered
                 .extend(resting.iter().map(|(d, _)| Candidate { deployment: Arc::clone(d), cooldown: Regard::Ignore }));
@@ -159,11 +159,11 @@ impl Ask<'_> {
         };
         let named = match &self.stop.target {
             StopTarget::Deployment(id) => self.table.deployment(id.as_str()).map(std::slice::from_ref),
-            StopTarget::Group { .. } => None,
+            StopTarget::Group { .. } | StopTarget::Undecided { .. } => None,
         };
         let level = match self.stop.target {
             StopTarget::Group { level, .. } => level,
-            StopTarget::Deployment(_) => None,
+            StopTarget::Deployment(_) | StopTarget::Undecided { .. } => None,
         };
         let deployments = named.unwrap_or(&group.deployments);
         let fit = candidates::fit(group, deployments, &facts, &self.table.routing, level)?;
@@ -171,19 +171,26 @@ impl Ask<'_> {
     }
 
     /// `usable` in the order of the group's strategy.
-    fn order(
+    async fn order(
         &self,
         world: &World,
         group: &ModelGroup,
         usable: &[(Arc<Deployment>, DeploymentView)],
-        cooldown: Regard,
     ) -> Vec<Candidate> {
-        let order = strategy::order(group, usable, &mut || world.roll(), &mut || self.turn(world, group));
-        order.into_iter().map(|i| Candidate { deployment: Arc::clone(&usable[i].0), cooldown }).collect()
+        let turn = if strategy::takes_turns(group) && !usable.is_empty() { self.turn(world, group).await } else { 0 };
+        let order = strategy::order(group, usable, &mut || world.roll(), turn);
+        let candidate = |i: usize| Candidate { deployment: Arc::clone(&usable[i].0), cooldown: Regard::Heed };
+        order.into_iter().map(candidate).collect()
     }
 
-    fn turn(&self, world: &World, group: &ModelGroup) -> u64 {
-        *self.turn.get_or_init(|| world.state().ticket(group.name.as_str()))
+    async fn turn(&self, world: &World, group: &ModelGroup) -> u64 {
+        match self.turn.get() {
+            Some(turn) => *turn,
+            None => {
+                let turn = world.state().ticket(group.name.as_str()).await;
+                *self.turn.get_or_init(|| turn)
+            }
+        }
     }
 
     /// What to reserve: the client's bound on output, else what is usual here.

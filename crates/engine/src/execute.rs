@@ -1,5 +1,6 @@
 //! The loop: walks an itinerary stop by stop until somebody answers.
 
+use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use weighbridge_domain::policy::CooldownVerdict;
 use weighbridge_domain::request::Request;
 use weighbridge_domain::table::RoutingTable;
 use weighbridge_domain::view::Health;
-use weighbridge_routing::itinerary::{Itinerary, Stop};
+use weighbridge_routing::itinerary::{Itinerary, Stop, StopTarget};
 use weighbridge_routing::retry::{self, Situation, Verdict};
 use weighbridge_state::{LatencySample, Outcome};
 
@@ -21,7 +22,7 @@ use crate::answer::{Answer, AnswerBody, Failed};
 use crate::attempt::{Call, Reply, ReplyBody, judge};
 use crate::journal::Journal;
 use crate::permit::Permit;
-use crate::plan;
+use crate::plan::{self, Way};
 use crate::stream::{Committed, Relay};
 use crate::world::World;
 
@@ -32,25 +33,23 @@ const ALL_COOLING: FailureFacts =
 /// Answers `request` by `table`.
 pub(crate) async fn execute(world: &World, table: &Arc<RoutingTable>, request: Request) -> Result<Answer, Box<Failed>> {
     let mut journal = Journal::open(Arc::clone(world.observer()), world.clock(), &request);
-    let prepared = plan::prepare(table, &request)
-        .and_then(|way| Ok((way.itinerary(&request, &mut |key| world.state().ticket(key))?, way)));
-    let (itinerary, way) = match prepared {
-        Ok(prepared) => prepared,
+    let way = match plan::prepare(table, &request) {
+        Ok(way) => way,
         Err(failure) => return Err(Box::new(give_up(journal, failure))),
     };
-    journal.itinerary(itinerary.to_string());
     let budget = table.routing.fallback_budget;
     let run = Run {
         world,
         table,
         request: &request,
-        captures: &way.captures,
+        way: &way,
+        turns: HashMap::new(),
         deadline: Instant::now() + budget,
         tried: Vec::new(),
         retries: 0,
         last: None,
     };
-    match run.walk(&itinerary, &mut journal).await {
+    match run.walk(&mut journal).await {
         Ok(reached) => Ok(reached.answer(&request, journal)),
         Err(failure) => Err(Box::new(give_up(journal, failure))),
     }
@@ -70,7 +69,9 @@ struct Run<'a> {
     world: &'a World,
     table: &'a Arc<RoutingTable>,
     request: &'a Request,
-    captures: &'a [String],
+    way: &'a Way,
+    /// The turns it has taken, by counter.
+    turns: HashMap<Arc<str>, u64>,
     /// New attempts start before it.
     deadline: Instant,
     /// Deployments that failed this request.
@@ -92,12 +93,16 @@ struct Reached {
 impl Run<'_> {
     /// Walks the stops. A group that cools as a whole is passed over while there is another stop;
     /// when that comes to nothing, its least bad deployment is the last resort.
-    async fn walk(mut self, itinerary: &Itinerary, journal: &mut Journal) -> Result<Reached, Failure> {
+    async fn walk(mut self, journal: &mut Journal) -> Result<Reached, Failure> {
+        let mut itinerary = self.itinerary(journal)?;
         let mut passed_over = Vec::new();
         let mut at = 0;
         let failure = loop {
+            if let Err(failure) = self.arrive(&mut itinerary, at, journal).await {
+                break failure;
+            }
             let stop = itinerary.stop(at);
-            let resting = match self.onward(itinerary, at, ALL_COOLING) {
+            let resting = match self.onward(&itinerary, at, ALL_COOLING) {
                 Some(_) => Resting::PassOver,
                 None => Resting::TryLeastBad,
             };
@@ -106,9 +111,9 @@ impl Run<'_> {
                 Err(failure) => failure,
             };
             if failure.kind == FailureKind::AllCooling && resting == Resting::PassOver {
-                passed_over.push(stop);
+                passed_over.push(stop.clone());
             }
-            match self.onward(itinerary, at, failure.facts()) {
+            match self.onward(&itinerary, at, failure.facts()) {
                 Some(next) if Instant::now() < self.deadline => {
                     journal.fell_back(&stop.name(), &itinerary.stop(next).name(), failure.kind);
                     at = next;
@@ -120,12 +125,30 @@ impl Run<'_> {
             if is_the_clients(failure.kind) || Instant::now() >= self.deadline {
                 break;
             }
-            if let Ok(reached) = self.try_stop(stop, false, Resting::TryLeastBad, journal).await {
+            if let Ok(reached) = self.try_stop(&stop, false, Resting::TryLeastBad, journal).await {
                 return Ok(reached);
             }
         }
         // What a provider said tells more than that nobody else could be asked.
         Err(self.last.unwrap_or(failure))
+    }
+
+    /// The way as far as turns were taken.
+    fn itinerary(&self, journal: &mut Journal) -> Result<Itinerary, Failure> {
+        let itinerary = self.way.itinerary(self.request, &|counter| self.turns.get(counter).copied())?;
+        journal.itinerary(itinerary.to_string());
+        Ok(itinerary)
+    }
+
+    /// Takes the turns on which it depends who is asked at `at`. What stands before it stays.
+    async fn arrive(&mut self, itinerary: &mut Itinerary, at: usize, journal: &mut Journal) -> Result<(), Failure> {
+        while let StopTarget::Undecided { counter, .. } = &itinerary.stop(at).target {
+            let counter = Arc::clone(counter);
+            let turn = self.world.state().ticket(&counter).await;
+            self.turns.insert(counter, turn);
+            *itinerary = self.itinerary(journal)?;
+        }
+        Ok(())
     }
 
     /// The stop after the one at `at` when it fails like `failure`.
@@ -234,7 +257,7 @@ impl Run<'_> {
         let state = Arc::clone(self.world.state());
         let counted = grant.counted();
         let permit = Permit::new(state, self.world.clock(), grant, Arc::clone(&deployment), peers);
-        let upstream_model = deployment.model.fill(self.captures, &self.request.model);
+        let upstream_model = deployment.model.fill(&self.way.captures, &self.request.model);
         let call = Call {
             deployment: &deployment,
             upstream_model: &upstream_model,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::value::RawValue;
 use weighbridge_domain::deployment::Deployment;
 use weighbridge_domain::event::{AttemptRecord, Event, Observer, RequestRecord};
 use weighbridge_domain::failure::FailureKind;
@@ -16,6 +17,8 @@ use crate::clock::Clock;
 
 /// The status noted for a client that hung up, as nginx has it.
 const CLIENT_GONE: u16 = 499;
+/// The longest metadata that is kept in a record, in bytes.
+const LONGEST_METADATA: usize = 2048;
 
 /// The record of one request. Told to the observer once: when the request ends, or when this is
 /// dropped because the client hung up.
@@ -34,6 +37,8 @@ impl Journal {
         observer.observe(&Event::RequestStarted { operation: request.operation });
         let record = RequestRecord {
             request_id: request.id.clone(),
+            trace_id: request.trace_id.clone(),
+            metadata: request.controls.metadata.as_deref().and_then(short),
             time: started,
             operation: request.operation,
             model: request.model.clone(),
@@ -153,6 +158,11 @@ impl Journal {
         record.ms = millis(self.clock.now().since(self.started));
         self.observer.observe(&Event::RequestFinished(&record));
     }
+}
+
+/// What a client said about a request; nothing when it said too much.
+fn short(metadata: &RawValue) -> Option<String> {
+    Some(metadata.get()).filter(|text| text.len() <= LONGEST_METADATA).map(str::to_owned)
 }
 
 impl Drop for Journal {

@@ -19,11 +19,11 @@ pub(crate) struct Way {
 }
 
 impl Way {
-    /// The plan settled for `request`.
+    /// The plan settled for `request`, as far as `turns` were taken.
     pub(crate) fn itinerary(
         &self,
         request: &Request,
-        turns: &mut dyn FnMut(&str) -> u64,
+        turns: &dyn Fn(&str) -> Option<u64>,
     ) -> Result<Itinerary, Failure> {
         let facts = Facts {
             metadata: request.controls.metadata.as_deref(),
@@ -65,6 +65,7 @@ pub(crate) fn group_of<'a>(table: &'a RoutingTable, stop: &Stop) -> Option<&'a M
     let name = match &stop.target {
         StopTarget::Group { group, .. } => group,
         StopTarget::Deployment(id) => &table.deployment(id.as_str())?.group,
+        StopTarget::Undecided { .. } => return None,
     };
     table.group(name).map(Arc::as_ref)
 }

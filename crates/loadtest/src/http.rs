@@ -21,6 +21,7 @@ pub struct Client {
     address: SocketAddr,
     idle: Arc<Mutex<Vec<SendRequest<Full<Bytes>>>>>,
     most: Arc<Semaphore>,
+    header: Option<(&'static str, &'static str)>,
 }
 
 /// An answer, read to its end.
@@ -45,7 +46,13 @@ impl Client {
 
     /// A client of `address` with at most so many connections: further requests wait for one.
     pub fn with_connections(address: SocketAddr, most: usize) -> Self {
-        Self { address, idle: Arc::default(), most: Arc::new(Semaphore::new(most)) }
+        Self { address, idle: Arc::default(), most: Arc::new(Semaphore::new(most)), header: None }
+    }
+
+    /// The same, with a header for every request.
+    #[must_use]
+    pub fn with_header(self, name: &'static str, value: &'static str) -> Self {
+        Self { header: Some((name, value)), ..self }
     }
 
     /// Where it sends to.
@@ -60,7 +67,11 @@ impl Client {
     pub async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Answer, Broken> {
         let _place = self.most.acquire().await?;
         let mut connection = self.connection().await?;
-        let request = Request::builder()
+        let mut request = Request::builder();
+        if let Some((name, value)) = self.header {
+            request = request.header(name, value);
+        }
+        let request = request
             .method(method)
             .uri(path)
             .header("host", self.address.to_string())

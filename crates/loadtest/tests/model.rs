@@ -330,6 +330,11 @@ impl Game {
             let observed = self.observed(who, &mut turn);
             turn.observations.push(observed);
         }
+        if self.dice.u32(..5) == 0 {
+            for counter in ["x", "y", "z"].into_iter().take(self.dice.usize(1..4)) {
+                turn.tickets.push((counter.into(), self.dice.u32(1..4)));
+            }
+        }
         for _ in 0..self.dice.usize(..5) {
             let candidates = (0..self.dice.usize(1..4)).map(|_| {
                 let regard = if self.dice.u32(..5) == 0 { Regard::Ignore } else { Regard::Heed };

@@ -1,6 +1,7 @@
 //! A plan settled for one request: a flat list of stops, each with the stops that follow when it fails.
 
 use std::fmt;
+use std::sync::Arc;
 
 use weighbridge_domain::failure::{FailureFacts, FailureKind};
 use weighbridge_domain::name::{DeploymentId, GroupName};
@@ -39,6 +40,13 @@ pub enum StopTarget {
     },
     /// One deployment.
     Deployment(DeploymentId),
+    /// Nobody yet: whose turn it is, is decided on arrival. A turn that is taken and not used would go to nobody.
+    Undecided {
+        /// The counter of turns.
+        counter: Arc<str>,
+        /// The choices, in words.
+        among: String,
+    },
 }
 
 /// Why a plan leads nowhere for a request.
@@ -59,11 +67,12 @@ impl fmt::Display for Unresolved {
     }
 }
 
-/// Settles `plan` for one request. `turns` yields the next number of a named counter.
+/// Settles `plan` for one request. `turns` yields the number that was drawn from a named counter; where it yields
+/// none, a stop stands that is undecided.
 ///
 /// # Errors
 /// When the plan leads nowhere for this request.
-pub fn resolve(plan: &Plan, facts: &Facts<'_>, turns: &mut dyn FnMut(&str) -> u64) -> Result<Itinerary, Unresolved> {
+pub fn resolve(plan: &Plan, facts: &Facts<'_>, turns: &dyn Fn(&str) -> Option<u64>) -> Result<Itinerary, Unresolved> {
     let mut itinerary = Itinerary::default();
     itinerary.add(plan, "config", facts, turns)?;
     Ok(itinerary)
@@ -75,7 +84,7 @@ impl Itinerary {
         plan: &Plan,
         path: &str,
         facts: &Facts<'_>,
-        turns: &mut dyn FnMut(&str) -> u64,
+        turns: &dyn Fn(&str) -> Option<u64>,
     ) -> Result<(), Unresolved> {
         match plan {
             Plan::Group { group, level, options } => {
@@ -84,11 +93,18 @@ impl Itinerary {
             Plan::Target { deployment, options } => {
                 self.push(StopTarget::Deployment(deployment.clone()), options, path);
             }
-            Plan::LoadBalance { key, rotation, children } => {
-                let turn = if rotation.is_empty() { None } else { rotation.at(turns(key)) };
-                let turn = turn.filter(|turn| *turn < children.len()).ok_or(Unresolved::NoWeight)?;
-                self.add(&children[turn], &format!("{path}.targets[{turn}]"), facts, turns)?;
-            }
+            Plan::LoadBalance { rotation, .. } if rotation.is_empty() => return Err(Unresolved::NoWeight),
+            Plan::LoadBalance { key, rotation, children } => match turns(key) {
+                Some(ticket) => {
+                    let turn = rotation.at(ticket).filter(|turn| *turn < children.len());
+                    let turn = turn.ok_or(Unresolved::NoWeight)?;
+                    self.add(&children[turn], &format!("{path}.targets[{turn}]"), facts, turns)?;
+                }
+                None => {
+                    let target = StopTarget::Undecided { counter: Arc::clone(key), among: outline(plan) };
+                    self.push(target, &StopOptions::default(), path);
+                }
+            },
             Plan::Conditional { branches, otherwise } => {
                 let chosen = branches.iter().position(|(condition, _)| condition::holds(condition, facts));
                 match (chosen, otherwise) {
@@ -164,6 +180,24 @@ impl Stop {
             StopTarget::Group { group, level: None } => group.to_string(),
             StopTarget::Group { group, level: Some(level) } => format!("{group}#{level}"),
             StopTarget::Deployment(id) => format!("={id}"),
+            StopTarget::Undecided { among, .. } => among.clone(),
+        }
+    }
+}
+
+/// Whom a plan may ask, in a word.
+fn outline(plan: &Plan) -> String {
+    let all = |children: &[Plan], between: &str| children.iter().map(outline).collect::<Vec<_>>().join(between);
+    match plan {
+        Plan::Group { group, level: None, .. } => group.to_string(),
+        Plan::Group { group, level: Some(level), .. } => format!("{group}#{level}"),
+        Plan::Target { deployment, .. } => format!("={deployment}"),
+        Plan::Fallback { children, .. } => all(children, " -> "),
+        Plan::LoadBalance { children, .. } => format!("({})", all(children, " | ")),
+        Plan::Conditional { branches, otherwise } => {
+            let branches = branches.iter().map(|(_, plan)| outline(plan));
+            let all: Vec<_> = branches.chain(otherwise.as_deref().map(outline)).collect();
+            format!("({})", all.join(" or "))
         }
     }
 }
@@ -204,7 +238,7 @@ mod tests {
     }
 
     fn walk(plan: &Plan, ticket: u64, failures: &[FailureKind]) -> String {
-        let itinerary = resolve(plan, &Facts::default(), &mut |_| ticket).unwrap();
+        let itinerary = resolve(plan, &Facts::default(), &|_| Some(ticket)).unwrap();
         let mut at = 0;
         let mut way = itinerary.stop(at).name();
         for failure in failures {
@@ -239,10 +273,30 @@ mod tests {
         let plan = Plan::Fallback { on: FallbackOn::StatusCodes(vec![429]), children: vec![balance, g("z")] };
         assert_eq!(walk(&plan, 0, &[RateLimited]), "y -rate_limited-> z");
         assert_eq!(walk(&plan, 1, &[ServerError]), "x -server_error-> end");
-        let itinerary = resolve(&plan, &Facts::default(), &mut |_| 0).unwrap();
+        let itinerary = resolve(&plan, &Facts::default(), &|_| Some(0)).unwrap();
         assert_eq!(itinerary.stop(0).path, "config.targets[0].targets[1]");
         let nobody = Plan::LoadBalance { key: "lb".into(), rotation: Rotation::new(&[0.0]), children: vec![g("x")] };
-        assert_eq!(resolve(&nobody, &Facts::default(), &mut |_| 0).unwrap_err(), Unresolved::NoWeight);
+        assert_eq!(resolve(&nobody, &Facts::default(), &|_| None).unwrap_err(), Unresolved::NoWeight);
+    }
+
+    #[test]
+    fn a_turn_is_taken_on_arrival() {
+        let balance = |key: &str, children: Vec<Plan>| Plan::LoadBalance {
+            key: key.into(),
+            rotation: Rotation::new(&[1.0, 1.0]),
+            children,
+        };
+        let nobody = Plan::Conditional { branches: Vec::new(), otherwise: None };
+        let inner = balance("inner", vec![g("x"), g("y")]);
+        let plan = fallback(&[RateLimited], vec![g("a"), balance("outer", vec![nobody, inner]), g("z")]);
+        let shown = |turns: &[(&str, u64)]| {
+            let turn = |key: &str| turns.iter().find(|(known, _)| *known == key).map(|(_, turn)| *turn);
+            resolve(&plan, &Facts::default(), &turn).map(|itinerary| itinerary.to_string())
+        };
+        assert_eq!(shown(&[]).unwrap(), "a -> (() | (x | y)) -> z");
+        assert_eq!(shown(&[("outer", 1)]).unwrap(), "a -> (x | y) -> z");
+        assert_eq!(shown(&[("outer", 1), ("inner", 1)]).unwrap(), "a -> y -> z");
+        assert_eq!(shown(&[("outer", 0)]).unwrap_err(), Unresolved::NoBranch);
     }
 
     fn any_plan() -> impl Strategy<Value = Plan> {
@@ -288,7 +342,7 @@ mod tests {
         ) {
             let mut by_tree = Vec::new();
             ask(&plan, &mut failures.iter().copied(), &mut by_tree).ok();
-            let itinerary = resolve(&plan, &Facts::default(), &mut |_| 0).unwrap();
+            let itinerary = resolve(&plan, &Facts::default(), &|_| Some(0)).unwrap();
             let mut by_list = vec![itinerary.stop(0).name()];
             let mut at = 0;
             for failure in failures {

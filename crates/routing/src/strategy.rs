@@ -1,5 +1,5 @@
 //! In which order the usable deployments of a group are asked. Each strategy is a function of
-//! what is known, a draw and a ticket, and yields places in `usable`, the best first.
+//! what is known, a draw and a turn, and yields places in `usable`, the best first.
 
 mod cost;
 mod latency;
@@ -21,13 +21,8 @@ use weighbridge_domain::view::DeploymentView;
 pub type Usable = (Arc<Deployment>, DeploymentView);
 
 /// The places of `usable` in the order in which they are asked. `draw` yields uniform samples
-/// from `[0, 1)`, `ticket` the next number of the group's counter of turns.
-pub fn order(
-    group: &ModelGroup,
-    usable: &[Usable],
-    draw: &mut dyn FnMut() -> f64,
-    ticket: &mut dyn FnMut() -> u64,
-) -> Vec<usize> {
+/// from `[0, 1)`; `turn` is a number from the group's counter of turns, where [`takes_turns`] says so.
+pub fn order(group: &ModelGroup, usable: &[Usable], draw: &mut dyn FnMut() -> f64, turn: u64) -> Vec<usize> {
     match usable.len() {
         0 => return Vec::new(),
         // Nothing to choose; turns and weights still count where they may say no.
@@ -40,8 +35,13 @@ pub fn order(
         Strategy::LeastBusy => least_busy::order(usable, draw),
         Strategy::Latency { buffer } => latency::order(usable, buffer, draw),
         Strategy::Cost => cost::order(usable, draw),
-        Strategy::RoundRobin => round_robin::order(group, usable, ticket()),
+        Strategy::RoundRobin => round_robin::order(group, usable, turn),
     }
+}
+
+/// Whether a group's deployments are asked in turn.
+pub const fn takes_turns(group: &ModelGroup) -> bool {
+    matches!(group.strategy, Strategy::RoundRobin)
 }
 
 /// Places sorted by `key`, equal ones in random order.
@@ -83,7 +83,7 @@ mod tests {
                 group.strategy = strategy;
                 let mut state = seed;
                 let mut draw = || { state = state.wrapping_mul(6364136223846793005).wrapping_add(1); (state >> 11) as f64 / (1_u64 << 53) as f64 };
-                let mut order = order(&group, &usable, &mut draw, &mut || seed);
+                let mut order = order(&group, &usable, &mut draw, seed);
                 order.sort_unstable();
                 let weighted = matches!(strategy, Pick::SimpleShuffle | Pick::RoundRobin);
                 let expected: Vec<usize> =

@@ -17,6 +17,7 @@ mod fallbacks;
 mod headers;
 mod health;
 mod id;
+mod logs;
 mod models;
 mod multipart;
 mod operate;

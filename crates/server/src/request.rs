@@ -11,8 +11,8 @@ use weighbridge_domain::request::{Estimate, Operation, Payload, Request};
 use weighbridge_domain::settings::RoutingSettings;
 
 use crate::controls::{self, wrong};
-use crate::multipart;
 use crate::refusal::Refusal;
+use crate::{id, multipart};
 
 /// A request as it arrived.
 #[derive(Debug)]
@@ -85,6 +85,7 @@ fn json(arrival: Arrival<'_>, routing: &RoutingSettings) -> Result<Request, Refu
     let controls = controls::read(Some(&body), arrival.headers, &model, routing)?;
     let stream = arrival.operation.may_stream() && flag(&body, "stream")?;
     Ok(Request {
+        trace_id: id::trace_id(arrival.headers).unwrap_or(&arrival.id).to_owned(),
         id: arrival.id,
         operation: arrival.operation,
         model,
@@ -107,6 +108,7 @@ fn form(arrival: Arrival<'_>, content_type: String, routing: &RoutingSettings) -
     };
     let controls = controls::read(None, arrival.headers, &model, routing)?;
     Ok(Request {
+        trace_id: id::trace_id(arrival.headers).unwrap_or(&arrival.id).to_owned(),
         id: arrival.id,
         operation: arrival.operation,
         model,

@@ -16,7 +16,7 @@ use crate::app::App;
 use crate::headers::put_request_id;
 use crate::operate::operate;
 use crate::refusal::Refusal;
-use crate::{admin, auth, health, models};
+use crate::{admin, auth, health, logs, models};
 
 /// The service that answers every route.
 pub fn router(app: Arc<App>) -> Router {
@@ -65,6 +65,7 @@ fn admin_routes(app: &Arc<App>) -> Router<Arc<App>> {
         .route("/router/deployments", get(admin::deployments))
         .route("/router/deployments/{id}/cooldown", post(admin::cool).delete(admin::restore))
         .route("/router/reload", post(admin::reload))
+        .route("/router/logs", get(logs::list))
         .route_layer(from_fn_with_state(Arc::clone(app), operators_only))
 }
 

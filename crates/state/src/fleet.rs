@@ -38,16 +38,17 @@ pub use self::mark::mark;
 
 use self::clerk::Job;
 use self::keeper::{Keeper, link_of};
-use self::link::Connector;
+use self::link::{Connector, LinkError};
 use self::protocol::{Operation, ReplicaId};
 use self::shard::{Habits, Phase, Shard};
 use self::time::{ServerTime, to_caller};
 use crate::books::{Release, fill_latencies};
 use crate::latency::Pace;
+use crate::records::Records;
 use crate::tickets::Tickets;
 use crate::{
-    Admission, Answer, Candidate, Counted, Exposure, Grant, Mode, Refusal, Reserve, Settlement, SharedState, Status,
-    announce,
+    Admission, Answer, Candidate, Counted, Exposure, Grant, Kept, Mode, Refusal, Reserve, Settlement, SharedState,
+    Status, announce,
 };
 
 /// How many candidates are asked in one call: the best few, and the rest only when all of those refuse.
@@ -55,12 +56,16 @@ const FIRST_CANDIDATES: usize = 4;
 /// Whoever only wants to know, or to leave, waits so many times as long as a call on a request's path may take.
 const PATIENCE: u32 = 2;
 
+/// Records in one call.
+const RECORDS: usize = 100;
+
 /// A store that replicas share.
 #[derive(Debug)]
 pub struct FleetStore {
     shards: Vec<Arc<Shard>>,
     tasks: Vec<AbortHandle>,
     tickets: Tickets,
+    records: Records,
     observer: Arc<dyn Observer>,
 }
 
@@ -104,7 +109,7 @@ impl FleetStore {
             shard
         };
         let shards = parts.connectors.into_iter().map(start).collect();
-        Self { shards, tasks, tickets: Tickets::default(), observer: parts.observer }
+        Self { shards, tasks, tickets: Tickets::default(), records: Records::default(), observer: parts.observer }
     }
 
     /// Waits until everything that was said so far has been told to the store, where that is in reach, and what it knows
@@ -128,8 +133,25 @@ impl FleetStore {
         }
     }
 
+    /// Tells the store of the records it has not been told of. The first shard keeps all of them.
+    async fn tell_records(&self) {
+        loop {
+            let records = self.records.untold(RECORDS);
+            if records.is_empty() {
+                return;
+            }
+            let Some((link, _)) = link_of(&self.shards[0].phase()) else { return };
+            // What may have been kept is not told again: a record that is missed is better than one that is there twice.
+            let Err(LinkError::Broken(_)) = link.keep(&records).await else {
+                self.records.told(records.len());
+                continue;
+            };
+            return;
+        }
+    }
+
     fn shard(&self, quota: &QuotaName) -> &Arc<Shard> {
-        &self.shards[number(quota, self.shards.len())]
+        &self.shards[number(quota.as_str(), self.shards.len())]
     }
 
     /// The shard of a deployment that is known by its id alone.
@@ -143,9 +165,9 @@ impl FleetStore {
         let mut rest: Vec<(usize, &Candidate)> = ask.candidates.iter().enumerate().collect();
         // Shard by shard, in the order of preference.
         while let Some((_, first)) = rest.first() {
-            let number = number(&first.deployment.quota, self.shards.len());
+            let number = number(first.deployment.quota.as_str(), self.shards.len());
             let belongs =
-                |candidate: &Candidate| self::number(&candidate.deployment.quota, self.shards.len()) == number;
+                |candidate: &Candidate| self::number(candidate.deployment.quota.as_str(), self.shards.len()) == number;
             let (mine, others) = rest.into_iter().partition(|(_, candidate)| belongs(candidate));
             rest = others;
             let mine: Vec<(usize, &Candidate)> = mine;
@@ -235,8 +257,35 @@ impl SharedState for FleetStore {
         }
     }
 
-    fn ticket(&self, key: &str) -> u64 {
-        self.tickets.next(key)
+    fn ticket<'a>(&'a self, counter: &'a str) -> Answer<'a, u64> {
+        Box::pin(async {
+            let shard = &self.shards[number(counter, self.shards.len())];
+            if matches!(*shard.phase(), Phase::Shared(_)) {
+                let (reply, answer) = oneshot::channel();
+                shard.send(Job::Ticket { counter: counter.into(), reply });
+                if let Ok(ticket) = answer.await {
+                    return ticket;
+                }
+            }
+            // Each replica's own turns are as even as all are together.
+            self.tickets.next(counter)
+        })
+    }
+
+    fn keep(&self, records: Vec<String>) -> Answer<'_, ()> {
+        self.records.keep(records);
+        Box::pin(self.tell_records())
+    }
+
+    fn kept<'a>(&'a self, before: Option<&'a str>, most: usize) -> Answer<'a, Vec<Kept>> {
+        Box::pin(async move {
+            if let Some((link, _)) = link_of(&self.shards[0].phase())
+                && let Ok(kept) = link.kept(before, most).await
+            {
+                return kept;
+            }
+            self.records.newest(before, most)
+        })
     }
 
     fn drain<'a>(&'a self, id: &'a DeploymentId, lasts: Option<Duration>, now: Timestamp) -> Answer<'a, ()> {
@@ -251,7 +300,7 @@ impl SharedState for FleetStore {
         for (at, shard) in self.shards.iter().enumerate() {
             // The first call says what time it is, as long as the store has not.
             let _server_now = shard.time.for_caller(now);
-            shard.adopt(table, |deployment| number(&deployment.quota, self.shards.len()) == at);
+            shard.adopt(table, |deployment| number(deployment.quota.as_str(), self.shards.len()) == at);
         }
     }
 
@@ -364,11 +413,11 @@ async fn flush(shard: &Shard) {
     drop(flushed.await);
 }
 
-/// Which shard a window belongs to.
-fn number(quota: &QuotaName, shards: usize) -> usize {
+/// Which shard a window or a counter belongs to.
+fn number(name: &str, shards: usize) -> usize {
     if shards <= 1 {
         return 0;
     }
-    let digits = u64::from_str_radix(&mark(quota.as_str()), 16).unwrap_or_default();
+    let digits = u64::from_str_radix(&mark(name), 16).unwrap_or_default();
     usize::try_from(digits % shards as u64).unwrap_or_default()
 }

@@ -9,6 +9,7 @@ pub mod fleet;
 pub mod health;
 pub mod latency;
 pub mod memory;
+mod records;
 pub mod redis;
 pub mod ring;
 pub mod smoother;
@@ -41,6 +42,15 @@ use crate::redis::RedisConnector;
 /// A future that a store answers with.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
+/// A record that was kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// Where it stands among the others.
+    pub mark: String,
+    /// The record.
+    pub record: String,
+}
+
 /// What the fleet remembers. Cheap to share, safe to call from many tasks.
 ///
 /// `now` is the caller's clock. A store with a clock of its own (Redis) uses that instead.
@@ -59,8 +69,15 @@ pub trait SharedState: Send + Sync + fmt::Debug {
     /// Notes that a grant's request has had its first token, so that it no longer counts as waiting.
     fn first_token(&self, grant: &Grant, now: Timestamp);
 
-    /// The next number of the counter `key`: 0, 1, 2, …
-    fn ticket(&self, key: &str) -> u64;
+    /// The next number of a counter: 0, 1, 2, … No two callers get the same, as long as the truth is shared.
+    fn ticket<'a>(&'a self, counter: &'a str) -> Answer<'a, u64>;
+
+    /// Keeps records of requests that have ended, each a line of text; the oldest are forgotten. Where they cannot be
+    /// shared they are kept here until they can.
+    fn keep(&self, records: Vec<String>) -> Answer<'_, ()>;
+
+    /// At most `most` of the records that were kept, the newest first; before the one that has the mark `before`.
+    fn kept<'a>(&'a self, before: Option<&'a str>, most: usize) -> Answer<'a, Vec<Kept>>;
 
     /// Takes a deployment out, for `lasts` or until [`SharedState::restore`].
     fn drain<'a>(&'a self, id: &'a DeploymentId, lasts: Option<Duration>, now: Timestamp) -> Answer<'a, ()>;

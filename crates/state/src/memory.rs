@@ -12,21 +12,25 @@ use weighbridge_domain::time::Timestamp;
 use weighbridge_domain::view::DeploymentView;
 
 use crate::books::{Books, Release};
+use crate::records::Records;
 use crate::tickets::Tickets;
-use crate::{Admission, Answer, Counted, Exposure, Grant, Mode, Reserve, Settlement, SharedState, Status, announce};
+use crate::{
+    Admission, Answer, Counted, Exposure, Grant, Kept, Mode, Reserve, Settlement, SharedState, Status, announce,
+};
 
 /// Keeps everything in this process: what one replica needs.
 #[derive(Debug)]
 pub struct MemoryStore {
     books: Books,
     tickets: Tickets,
+    records: Records,
     observer: Arc<dyn Observer>,
 }
 
 impl MemoryStore {
     /// An empty store that tells `observer` about cooldowns and settlements.
     pub fn new(observer: Arc<dyn Observer>) -> Self {
-        Self { books: Books::default(), tickets: Tickets::default(), observer }
+        Self { books: Books::default(), tickets: Tickets::default(), records: Records::default(), observer }
     }
 }
 
@@ -54,8 +58,17 @@ impl SharedState for MemoryStore {
         self.books.first_token(grant);
     }
 
-    fn ticket(&self, key: &str) -> u64 {
-        self.tickets.next(key)
+    fn ticket<'a>(&'a self, counter: &'a str) -> Answer<'a, u64> {
+        Box::pin(std::future::ready(self.tickets.next(counter)))
+    }
+
+    fn keep(&self, records: Vec<String>) -> Answer<'_, ()> {
+        self.records.keep(records);
+        Box::pin(std::future::ready(()))
+    }
+
+    fn kept<'a>(&'a self, before: Option<&'a str>, most: usize) -> Answer<'a, Vec<Kept>> {
+        Box::pin(std::future::ready(self.records.newest(before, most)))
     }
 
     fn drain<'a>(&'a self, id: &'a DeploymentId, lasts: Option<Duration>, now: Timestamp) -> Answer<'a, ()> {

@@ -63,6 +63,8 @@ pub(crate) fn view(health: Health) -> DeploymentView {
 pub(crate) fn served() -> RequestRecord {
     RequestRecord {
         request_id: "req-1".into(),
+        trace_id: "trace-1".into(),
+        metadata: Some(r#"{"user":"u"}"#.into()),
         time: Timestamp::from_millis(0),
         operation: Operation::Chat,
         model: "gpt-4o".into(),

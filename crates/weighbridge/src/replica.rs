@@ -1,9 +1,11 @@
 //! One replica: an engine, the configuration it came from, and who is told what happens.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 use weighbridge_config::env::ProcessEnvironment;
 use weighbridge_config::{Loaded, Refused, load, load_text};
 use weighbridge_domain::event::{Event, Observer};
@@ -11,18 +13,25 @@ use weighbridge_domain::table::RoutingTable;
 use weighbridge_engine::Engine;
 use weighbridge_providers::catalog::catalog;
 use weighbridge_server::{App, AppParts, Drain, MetricsPage, Reload, Reloaded, Reloading, Snapshot};
-use weighbridge_state::{Exposure, Mode};
+use weighbridge_state::{Exposure, Mode, SharedState};
 use weighbridge_telemetry::logs::RequestLog;
 use weighbridge_telemetry::metrics::{Metrics, Overshoot, Scrape};
 use weighbridge_telemetry::observers::Observers;
+use weighbridge_telemetry::records::{Waiting, Writer, recorder};
 
 use crate::router::{BuildError, engine};
+
+/// How long the last records are waited for.
+const RECORDS_PATIENCE: Duration = Duration::from_secs(1);
 
 /// One replica, ready to be served.
 #[derive(Debug)]
 pub struct Replica {
     engine: Arc<Engine>,
     metrics: Arc<Metrics>,
+    /// Records of requests that have ended, until somebody writes them down.
+    records: std::sync::Mutex<Option<Writer>>,
+    unwritten: Waiting,
     /// Where the configuration stands; `None` when it was given as text.
     file: Option<PathBuf>,
     /// Held while another configuration is put in force.
@@ -64,9 +73,12 @@ impl Replica {
             Metrics::new(env!("CARGO_PKG_VERSION")).map_err(|error| BuildError::Metrics(error.to_string()))?;
         let metrics = Arc::new(metrics);
         let in_force = Mutex::new(InForce { generation: 1, files: std::mem::take(&mut loaded.files) });
-        let observers = Observers(vec![Arc::clone(&metrics) as Arc<dyn Observer>, Arc::new(RequestLog)]);
+        let (recorder, writer, unwritten) = recorder();
+        let observers =
+            Observers(vec![Arc::clone(&metrics) as Arc<dyn Observer>, Arc::new(RequestLog), Arc::new(recorder)]);
         let engine = Arc::new(engine(loaded, Arc::new(observers))?);
-        let replica = Self { engine, metrics, file, in_force };
+        let records = std::sync::Mutex::new(Some(writer));
+        let replica = Self { engine, metrics, records, unwritten, file, in_force };
         replica.tell_loaded(&replica.engine.table(), 1);
         Ok(Arc::new(replica))
     }
@@ -81,14 +93,26 @@ impl Replica {
         self.in_force.lock().await.files.clone()
     }
 
-    /// The HTTP surface of this replica, which ends with `drain`.
+    /// The HTTP surface of this replica, which ends with `drain`; must be made within a tokio runtime.
     pub fn app(self: &Arc<Self>, drain: Drain) -> Arc<App> {
+        if let Some(writer) = self.records.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            tokio::spawn(write_records(writer, Arc::clone(self.engine.state())));
+        }
         App::new(AppParts {
             engine: Arc::clone(&self.engine),
             metrics: Arc::clone(self) as Arc<dyn MetricsPage>,
             reload: Arc::clone(self) as Arc<dyn Reload>,
             drain,
         })
+    }
+
+    /// Leaves the fleet, once the last records of requests are written or have been waited for long enough.
+    pub async fn leave(&self) {
+        let give_up_at = Instant::now() + RECORDS_PATIENCE;
+        while self.unwritten.count() > 0 && Instant::now() < give_up_at {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        self.engine.state().close().await;
     }
 
     fn tell_loaded(&self, table: &RoutingTable, generation: u64) {
@@ -136,6 +160,16 @@ impl Replica {
         let problems: Vec<String> = refused.problems.iter().map(ToString::to_string).collect();
         self.engine.observer().observe(&Event::ConfigRefused { problems: &problems.join("\n") });
         problems
+    }
+}
+
+/// Writes down what a recorder has taken, for as long as there is one.
+async fn write_records(mut writer: Writer, state: Arc<dyn SharedState>) {
+    while let Some((records, lost)) = writer.next().await {
+        if lost > 0 {
+            tracing::warn!(lost, "records of requests were lost: they came faster than they could be written");
+        }
+        state.keep(records).await;
     }
 }
 

@@ -47,7 +47,7 @@ pub(crate) async fn run(args: &Serve) -> Result<(), String> {
     tracing::info!(%address, config = %path.display(), "serving");
     let served = serve(listener, replica.app(drain.clone()), drain).await.map_err(|error| error.to_string());
     // Whoever else is in the fleet need not wait to find this replica gone.
-    replica.engine().state().close().await;
+    replica.leave().await;
     served
 }
 

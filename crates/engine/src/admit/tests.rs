@@ -72,6 +72,7 @@ fn strategies() -> impl Strategy<Value = Pick> {
 fn request() -> Request {
     Request {
         id: "r".to_owned(),
+        trace_id: "r".to_owned(),
         operation: Operation::Chat,
         model: "g".to_owned(),
         payload: Payload::Json(JsonObject::parse(Bytes::from_static(b"{}")).unwrap()),
@@ -125,7 +126,7 @@ proptest! {
             let parts = Parts { state: store.clone(), transport: Arc::new(Nowhere), observer: Arc::new(Silent), seed: Some(seed) };
             let world = World::new(parts);
             let request = request();
-            let way = resolve(&Plan::group("g".into()), &Facts::default(), &mut |_| 0).unwrap();
+            let way = resolve(&Plan::group("g".into()), &Facts::default(), &|_| None).unwrap();
             let stop = way.stop(0);
             let mut under_way: Vec<Admitted> = Vec::new();
             for step in steps {

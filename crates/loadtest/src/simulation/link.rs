@@ -6,11 +6,11 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
 use weighbridge_domain::name::{DeploymentId, QuotaName};
 use weighbridge_domain::time::{Timestamp, millis};
-use weighbridge_state::Answer;
 use weighbridge_state::fleet::link::{Connected, Connector, Link, LinkError, News};
 use weighbridge_state::fleet::protocol::{
     Beat, Join, Joined, Operated, Operation, Pulse, Replay, ReplicaId, Snapshot, Told, Turn, TurnReply,
 };
+use weighbridge_state::{Answer, Kept};
 
 use super::network::{Said, Way};
 use super::store::{State, Store};
@@ -245,6 +245,18 @@ impl Link for SimulatedLink {
     fn listen(&self) -> Answer<'_, Result<mpsc::Receiver<News>, LinkError>> {
         let host = self.host;
         Box::pin(self.call(UPKEEP, move |state| state.listen(host), move || Box::new(|_| ())))
+    }
+
+    fn keep<'a>(&'a self, records: &'a [String]) -> Answer<'a, Result<(), LinkError>> {
+        let later = move || -> Later {
+            let records = records.to_vec();
+            Box::new(move |state| state.model.keep(&records))
+        };
+        Box::pin(self.call(UPKEEP, move |state| state.model.keep(records), later))
+    }
+
+    fn kept<'a>(&'a self, before: Option<&'a str>, most: usize) -> Answer<'a, Result<Vec<Kept>, LinkError>> {
+        Box::pin(self.call(UPKEEP, move |state| state.model.kept(before, most), || Box::new(|_| ())))
     }
 
     fn operate<'a>(&'a self, id: &'a DeploymentId, operation: Operation) -> Answer<'a, Result<Operated, LinkError>> {

@@ -12,10 +12,12 @@ mod turn;
 mod window;
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use weighbridge_domain::failure::ErrorClass;
 use weighbridge_domain::name::{DeploymentId, QuotaName};
 use weighbridge_domain::time::Timestamp;
+use weighbridge_state::Kept;
 use weighbridge_state::fleet::link::News;
 use weighbridge_state::fleet::mark;
 use weighbridge_state::fleet::protocol::{Operated, Operation, Replay, ReplicaId, Report, Snapshot, WindowReport};
@@ -38,6 +40,8 @@ pub struct Model {
     contributions: HashMap<QuotaName, HashMap<ReplicaId, Contribution>>,
     conditions: HashMap<DeploymentId, Condition>,
     counters: HashMap<(DeploymentId, Option<ErrorClass>), Counter>,
+    tickets: HashMap<Arc<str>, u64>,
+    records: Vec<String>,
     news: Vec<News>,
 }
 
@@ -79,6 +83,18 @@ impl Model {
             windows: windows.iter().map(window).collect(),
             members: members.iter().map(|id| self.condition(id).report()).collect(),
         }
+    }
+
+    /// Keeps records of requests that have ended.
+    pub fn keep(&mut self, records: &[String]) {
+        self.records.extend_from_slice(records);
+    }
+
+    /// Records that were kept, the newest first.
+    pub fn kept(&self, before: Option<&str>, most: usize) -> Vec<Kept> {
+        let before = before.map_or(self.records.len(), |mark| mark.parse().unwrap_or_default());
+        let numbered = self.records.iter().enumerate().take(before).rev();
+        numbered.take(most).map(|(at, record)| Kept { mark: at.to_string(), record: record.clone() }).collect()
     }
 
     /// Carries out an operator's word.

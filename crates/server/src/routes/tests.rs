@@ -112,7 +112,7 @@ async fn unknown_routes_and_methods_get_the_envelope() {
     for (line, status) in [
         ("GET /nowhere", 404),
         ("POST /v1/nowhere", 404),
-        ("GET /router/logs", 404),
+        ("GET /router/elsewhere", 404),
         ("GET /v1/chat/completions", 405),
         ("POST /health", 405),
         ("PUT /router/reload", 405),

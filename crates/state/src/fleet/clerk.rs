@@ -4,7 +4,7 @@
 //! timer when little happens, and calls grow by themselves when much does. And since nobody else says what this
 //! replica has in flight, that is always exact.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,8 +46,24 @@ pub(crate) enum Job {
     Settle(Box<Settlement>),
     /// A provider said what it has counted.
     Observe { deployment: Arc<Deployment>, feedback: Feedback, counted: Counted },
+    /// The next number of a counter. It is dropped when the store could not be asked.
+    Ticket { counter: Arc<str>, reply: oneshot::Sender<u64> },
     /// Everything before it has been told, or cannot be.
     Flush(oneshot::Sender<()>),
+}
+
+/// What one call says beside what has ended.
+#[derive(Default)]
+struct Said {
+    asks: Vec<Asked>,
+    observations: Vec<(Arc<Deployment>, Feedback, Counted)>,
+    tickets: Waiting,
+}
+
+impl Said {
+    fn is_empty(&self) -> bool {
+        self.asks.is_empty() && self.observations.is_empty() && self.tickets.is_empty()
+    }
 }
 
 struct Asked {
@@ -55,6 +71,9 @@ struct Asked {
     tokens: Tokens,
     reply: oneshot::Sender<Option<Admission>>,
 }
+
+/// Those who want the next number of each counter, in the order of their coming.
+type Waiting = BTreeMap<Arc<str>, Vec<oneshot::Sender<u64>>>;
 
 /// Works until the shard is gone.
 pub(crate) async fn work(shard: Arc<Shard>, mut jobs: mpsc::UnboundedReceiver<Job>) {
@@ -76,23 +95,26 @@ struct Clerk {
 
 impl Clerk {
     async fn turn(&mut self, jobs: impl Iterator<Item = Job>) {
-        let (mut asks, mut observations, mut flushes) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut said, mut flushes) = (Said::default(), Vec::new());
         for job in jobs {
             match job {
-                Job::Ask { candidates, tokens, reply } => asks.push(Asked { candidates, tokens, reply }),
+                Job::Ask { candidates, tokens, reply } => said.asks.push(Asked { candidates, tokens, reply }),
                 Job::Settle(settlement) => self.settlements.push(*settlement),
-                Job::Observe { deployment, feedback, counted } => observations.push((deployment, feedback, counted)),
+                Job::Observe { deployment, feedback, counted } => {
+                    said.observations.push((deployment, feedback, counted));
+                }
+                Job::Ticket { counter, reply } => said.tickets.entry(counter).or_default().push(reply),
                 Job::Flush(done) => flushes.push(done),
             }
         }
         match &*self.shard.phase() {
-            Phase::Shared(connection) => self.say(connection, asks, observations).await,
+            Phase::Shared(connection) => self.say(connection, said).await,
             Phase::Recovering(_) => {
-                drop(asks);
+                drop(said);
                 self.keep();
             }
             Phase::Local | Phase::Left => {
-                drop(asks);
+                drop(said);
                 self.report_alone();
             }
         }
@@ -103,18 +125,14 @@ impl Clerk {
     }
 
     /// One call. Asks that are dropped unanswered are answered from this replica's share.
-    async fn say(
-        &mut self,
-        connection: &Connection,
-        asks: Vec<Asked>,
-        observations: Vec<(Arc<Deployment>, Feedback, Counted)>,
-    ) {
-        if asks.is_empty() && observations.is_empty() && self.settlements.is_empty() {
+    async fn say(&mut self, connection: &Connection, said: Said) {
+        if said.is_empty() && self.settlements.is_empty() {
             return;
         }
         let shard = Arc::clone(&self.shard);
         let settlements = std::mem::take(&mut self.settlements);
-        let draft = Draft::new(&shard, connection, &asks, &settlements, &observations);
+        let draft = Draft::new(&shard, connection, &said, &settlements);
+        let Said { asks, tickets, .. } = said;
         let sent = Instant::now();
         let answer = connection.link.turn(&shard.replica, &draft.turn).await;
         let took = sent.elapsed();
@@ -133,6 +151,7 @@ impl Clerk {
                     TurnResult::Done(done) => {
                         observe(StoreOutcome::Done);
                         shard.is_found();
+                        give_out(tickets, &done.tickets);
                         self.carry_out(draft, done, reply.now, asks, &settlements);
                         if jump.is_some() {
                             // What others granted has left the window too early.
@@ -280,16 +299,12 @@ struct Draft {
 }
 
 impl Draft {
-    fn new(
-        shard: &Shard,
-        connection: &Connection,
-        asks: &[Asked],
-        settlements: &[Settlement],
-        observations: &[(Arc<Deployment>, Feedback, Counted)],
-    ) -> Self {
+    fn new(shard: &Shard, connection: &Connection, said: &Said, settlements: &[Settlement]) -> Self {
+        let Said { asks, observations, tickets } = said;
         let turn = Turn {
             epoch: connection.epoch.clone(),
             deadline: shard.time.deadline(shard.habits.call_timeout),
+            tickets: tickets.iter().map(|(counter, waiting)| (Arc::clone(counter), count(waiting.len()))).collect(),
             ..Turn::default()
         };
         let mut draft = Self { turn, windows: HashMap::new(), members: HashMap::new() };
@@ -364,6 +379,20 @@ impl Draft {
             place(self.turn.members.len())
         })
     }
+}
+
+/// Each of those who wait gets a number of its own, from the first on.
+fn give_out(tickets: Waiting, firsts: &[u64]) {
+    for (waiting, first) in tickets.into_values().zip(firsts) {
+        for (reply, number) in waiting.into_iter().zip(*first..) {
+            // Whoever waited may have gone; its turn is lost.
+            reply.send(number).unwrap_or(());
+        }
+    }
+}
+
+fn count(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 /// The place of the last of `count`. A batch names far fewer than 65,536.

@@ -10,7 +10,7 @@ use weighbridge_domain::time::Timestamp;
 use super::protocol::{
     Beat, Join, Joined, Operated, Operation, Pulse, Replay, ReplicaId, Report, Snapshot, Told, Turn, TurnReply,
 };
-use crate::Answer;
+use crate::{Answer, Kept};
 
 /// A connection to the shared store, ready to be used. Every call is carried out atomically, ends in bounded
 /// time, and may have been carried out when it fails.
@@ -55,6 +55,12 @@ pub trait Link: Send + Sync + fmt::Debug {
 
     /// News from the store as they come; the channel ends when they can no longer be heard.
     fn listen(&self) -> Answer<'_, Result<mpsc::Receiver<News>, LinkError>>;
+
+    /// Keeps records of requests that have ended.
+    fn keep<'a>(&'a self, records: &'a [String]) -> Answer<'a, Result<(), LinkError>>;
+
+    /// At most `most` records, the newest first; before the one with the mark `before`.
+    fn kept<'a>(&'a self, before: Option<&'a str>, most: usize) -> Answer<'a, Result<Vec<Kept>, LinkError>>;
 
     /// Carries out an operator's word.
     fn operate<'a>(&'a self, id: &'a DeploymentId, operation: Operation) -> Answer<'a, Result<Operated, LinkError>>;

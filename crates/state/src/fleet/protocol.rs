@@ -95,6 +95,8 @@ pub struct Turn {
     pub settlements: Vec<Ended>,
     /// What providers say of their own counts.
     pub observations: Vec<Observed>,
+    /// Numbers that are wanted of counters, and how many; each counter once.
+    pub tickets: Vec<(Arc<str>, u32)>,
     /// Requests for admission.
     pub asks: Vec<Ask>,
 }
@@ -208,6 +210,8 @@ pub struct TurnDone {
     pub windows: Vec<Option<WindowReport>>,
     /// Each deployment, where it was looked at.
     pub members: Vec<Option<Report>>,
+    /// The first number of each counter; those after it that were wanted are the caller's as well.
+    pub tickets: Vec<u64>,
 }
 
 /// The answer to an ask.

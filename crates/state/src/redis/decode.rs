@@ -7,6 +7,7 @@ use weighbridge_domain::failure::FailureKind;
 use weighbridge_domain::time::Timestamp;
 use weighbridge_domain::view::{Latency, WindowUsage};
 
+use crate::Kept;
 use crate::fleet::protocol::{
     AskAnswer, Changed, Epoch, Granted, Joined, Operated, Pulse, ReplicaId, Report, Snapshot, TurnDone, TurnReply,
     TurnResult, WindowReport,
@@ -33,6 +34,7 @@ pub(crate) fn turn(value: &Value, windows: usize, members: usize) -> Read<TurnRe
             changes: changes(bytes(items.get(3))?)?,
             windows: looked_at(bytes(items.get(4))?, windows, contribution)?,
             members: looked_at(bytes(items.get(5))?, members, report)?,
+            tickets: all(bytes(items.get(6))?, |cursor| cursor.count())?,
         }),
         "LATE" => TurnResult::Late,
         "EPOCH" => TurnResult::OtherEpoch,
@@ -65,6 +67,16 @@ pub(crate) fn joined(value: &Value) -> Read<Joined> {
     let items = items(value)?;
     let epoch = Epoch(text(items.first())?);
     Ok(Joined { epoch, recovering: moment(items.get(1))?, now: time(items.get(2))? })
+}
+
+/// Entries of a stream: id, and one field with its value.
+pub(crate) fn kept(value: &Value) -> Read<Vec<Kept>> {
+    let kept = |entry: &Value| {
+        let entry = items(entry)?;
+        let fields = items(entry.get(1).ok_or(Unreadable("an entry"))?)?;
+        Ok(Kept { mark: text(entry.first())?, record: text(fields.get(1))? })
+    };
+    items(value)?.iter().map(kept).collect()
 }
 
 /// The outer `None`: the epoch is another one.

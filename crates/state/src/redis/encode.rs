@@ -35,10 +35,13 @@ pub(crate) fn turn(script: &Source, keys: &Keys, replica: &ReplicaId, turn: &Tur
     }
     names.extend(conditions.iter().map(|key| key.as_bytes()));
     names.extend(counters.iter().map(|key| key.as_bytes()));
+    let tickets: Vec<_> = turn.tickets.iter().map(|(counter, _)| keys.tickets(counter)).collect();
+    names.extend(tickets.iter().map(|key| key.as_bytes()));
     let mut call = call(script, &names);
     call.arg(&turn.epoch.0).arg(&replica.0);
     call.arg(turn.deadline.map_or(0, |deadline| deadline.as_millis())).arg(keys.channel());
-    let counts = [windows.len(), conditions.len(), counters.len(), turn.settlements.len(), turn.observations.len()];
+    let told = [turn.settlements.len(), turn.observations.len()];
+    let counts = [windows.len(), conditions.len(), counters.len(), told[0], told[1], tickets.len()];
     call.arg(Bytes::new().shorts(counts).0);
     for (_, stake) in &turn.windows {
         call.arg(self::stake(stake).0);
@@ -59,6 +62,9 @@ pub(crate) fn turn(script: &Source, keys: &Keys, replica: &ReplicaId, turn: &Tur
     }
     for observed in &turn.observations {
         call.arg(observation(observed).0);
+    }
+    for (_, count) in &turn.tickets {
+        call.arg(count);
     }
     for ask in &turn.asks {
         let mut packed = Bytes::new().tokens(ask.tokens);

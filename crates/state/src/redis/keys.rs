@@ -15,6 +15,8 @@
 //! | `c:<mark>` | what each replica added to it | as the window |
 //! | `s:<mark>` | the condition of a deployment | a day after its last use or its rest; for ever when drained without an end |
 //! | `a:<mark>:<class>` | failures that were let pass | as long as they count |
+//! | `t:<mark>` | a counter of turns | a day after its last use |
+//! | `l` | records of requests that have ended, a stream | a week after the last |
 //! | `ev` | the channel for news | |
 
 use std::collections::HashMap;
@@ -52,7 +54,7 @@ impl Keys {
 
     /// Keys beside these that nobody else uses, for a trial.
     pub(crate) fn scratch(&self, name: &str) -> Self {
-        Self::with_prefix(format!("{}:t:{name}", self.prefix))
+        Self::with_prefix(format!("{}:x:{name}", self.prefix))
     }
 
     fn with_prefix(prefix: String) -> Self {
@@ -79,6 +81,10 @@ impl Keys {
         self.of("r")
     }
 
+    pub(crate) fn records(&self) -> String {
+        self.of("l")
+    }
+
     pub(crate) fn channel(&self) -> String {
         self.of("ev")
     }
@@ -100,6 +106,10 @@ impl Keys {
     pub(crate) fn counter(&self, id: &DeploymentId, class: Option<ErrorClass>) -> String {
         let class = class.map_or("all".to_owned(), |class| (class as u8).to_string());
         format!("{}:a:{}:{class}", self.prefix, mark(id.as_str()))
+    }
+
+    pub(crate) fn tickets(&self, counter: &str) -> String {
+        format!("{}:t:{}", self.prefix, mark(counter))
     }
 
     fn of(&self, kind: &str) -> String {
@@ -129,6 +139,6 @@ mod tests {
         assert_eq!(keys.epoch(), "wb:2:{prod}:e");
         assert_eq!(keys.window(&"https://host/?key=sk-1".into()).window.len(), "wb:2:{prod}:w:".len() + 16);
         assert_eq!(Keys::new("prod", 2, 4).beats(), "wb:2:{prod/2}:h");
-        assert_eq!(keys.scratch("x").epoch(), "wb:2:{prod}:t:x:e");
+        assert_eq!(keys.scratch("x").epoch(), "wb:2:{prod}:x:x:e");
     }
 }

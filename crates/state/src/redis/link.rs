@@ -12,14 +12,17 @@ use super::keys::Keys;
 use super::lane::Caller;
 use super::news::Listener;
 use super::{decode, encode};
-use crate::Answer;
 use crate::fleet::link::{Link, LinkError, News};
 use crate::fleet::protocol::{
     Beat, Join, Joined, Operated, Operation, Pulse, Replay, ReplicaId, Snapshot, Told, Turn, TurnReply,
 };
+use crate::records::MOST;
+use crate::{Answer, Kept};
 
 /// A call off the request's path may take so many times as long as one on it.
 const PATIENCE: u32 = 5;
+/// How long records of requests are kept after the last.
+const RECORDS_KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// A connection to Redis.
 #[derive(Debug)]
@@ -160,6 +163,19 @@ impl Link for RedisLink {
 
     fn listen(&self) -> Answer<'_, Result<mpsc::Receiver<News>, LinkError>> {
         Box::pin(self.listener.listen())
+    }
+
+    fn keep<'a>(&'a self, records: &'a [String]) -> Answer<'a, Result<(), LinkError>> {
+        let mut call = encode::call(&self.scripts().keep, &[self.keys.records().as_bytes()]);
+        call.arg(MOST).arg(millis(RECORDS_KEPT)).arg(records);
+        Box::pin(async move { self.admin.call(&call, self.patience()).await.map(|_| ()) })
+    }
+
+    fn kept<'a>(&'a self, before: Option<&'a str>, most: usize) -> Answer<'a, Result<Vec<Kept>, LinkError>> {
+        let before = before.map_or("+".to_owned(), |mark| format!("({mark}"));
+        let mut call = redis::cmd("XREVRANGE");
+        call.arg(self.keys.records()).arg(before).arg("-").arg("COUNT").arg(most);
+        Box::pin(async move { read(&self.admin.call(&call, self.patience()).await?, decode::kept) })
     }
 
     fn operate<'a>(&'a self, id: &'a DeploymentId, operation: Operation) -> Answer<'a, Result<Operated, LinkError>> {

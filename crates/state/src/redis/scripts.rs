@@ -26,6 +26,7 @@ pub(crate) struct Scripts {
     pub(crate) leave: Source,
     pub(crate) snapshot: Source,
     pub(crate) operate: Source,
+    pub(crate) keep: Source,
     pub(crate) server: Source,
 }
 
@@ -74,12 +75,13 @@ impl Scripts {
             leave: of(&[include_str!("lua/leave.lua")]),
             snapshot: of(&[WINDOW, CONDITION, include_str!("lua/snapshot.lua")]),
             operate: of(&[WINDOW, CONDITION, include_str!("lua/operate.lua")]),
+            keep: of(&[include_str!("lua/keep.lua")]),
             server: of(&[include_str!("lua/server.lua")]),
         }
     }
 
     /// All of them.
-    pub(crate) fn all(&self) -> [&Source; 10] {
+    pub(crate) fn all(&self) -> [&Source; 11] {
         [
             &self.turn,
             &self.replay,
@@ -90,6 +92,7 @@ impl Scripts {
             &self.leave,
             &self.snapshot,
             &self.operate,
+            &self.keep,
             &self.server,
         ]
     }

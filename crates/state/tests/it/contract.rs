@@ -377,9 +377,22 @@ fn an_operators_word_stands_above_all() {
 #[test]
 fn tickets_count_by_key() {
     on_every_store(|bench| {
-        let tickets =
-            [bench.store.ticket("x"), bench.store.ticket("x"), bench.store.ticket("y"), bench.store.ticket("x")];
+        let tickets = ["x", "x", "y", "x"].map(|counter| bench.answer(bench.store.ticket(counter)));
         assert_eq!(tickets, [0, 1, 0, 2]);
+    });
+}
+
+#[test]
+fn records_are_kept_the_newest_first() {
+    on_every_store(|bench| {
+        let shown = |before: Option<&str>, most| bench.answer(bench.store.kept(before, most));
+        assert!(shown(None, 9).is_empty());
+        bench.answer(bench.store.keep(["a", "b"].map(str::to_owned).into()));
+        bench.answer(bench.store.keep(["c", "d"].map(str::to_owned).into()));
+        let newest = shown(None, 3);
+        assert_eq!(newest.iter().map(|kept| kept.record.as_str()).collect::<Vec<_>>(), ["d", "c", "b"]);
+        let older = shown(Some(&newest[2].mark), 3);
+        assert_eq!(older.iter().map(|kept| kept.record.as_str()).collect::<Vec<_>>(), ["a"]);
     });
 }
 

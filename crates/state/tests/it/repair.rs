@@ -470,6 +470,25 @@ fn one_that_comes_back_makes_nobody_live_longer() {
 }
 
 #[test]
+fn a_turn_is_one_replicas() {
+    check(async {
+        let mut fleet = Fleet::start(3, Limits::default()).await;
+        let turns = |count: usize| {
+            let replicas = fleet.replicas.clone();
+            async move { join_all((0..count).map(|i| replicas[i % 3].ticket("turns"))).await }
+        };
+        let mut taken = turns(60).await;
+        taken.sort_unstable();
+        assert_eq!(taken, (0..60).collect::<Vec<_>>());
+        let alone = turns(30);
+        fleet.server = None;
+        let alone = alone.await;
+        // Each replica goes by its own count.
+        assert!(alone.iter().all(|turn| *turn < 10), "{alone:?}");
+    });
+}
+
+#[test]
 fn each_of_the_dead_is_reaped_by_one() {
     check(async {
         let fleet = Fleet::start(0, Limits::default()).await;

@@ -70,6 +70,7 @@ macro_rules! line {
         tracing::$level!(
             target: "weighbridge",
             request_id = record.request_id,
+            trace_id = Some(record.trace_id.as_str()).filter(|trace| *trace != record.request_id),
             model = clipped(&record.model),
             group = record.group.as_ref().map(|group| group.as_str()),
             deployment = record.deployment.as_ref().map(|id| id.as_str()),

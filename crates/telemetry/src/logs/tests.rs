@@ -63,7 +63,7 @@ fn a_served_request_is_one_line() {
     check(
         &[Event::RequestFinished(&served())],
         &expect![[
-            r#"INFO request served request_id="req-1" model="gpt-4o" group="gpt-4o" deployment="azure-us" status=200 ms=330 first_token_ms=120 attempts="azure-eu 429 12ms, azure-us 200 310ms" retries=1 fallbacks=0 tokens_in=20 tokens_out=7 cost=0.00025 stream=true client_gone=false plan="config.targets[0]""#
+            r#"INFO request served request_id="req-1" trace_id="trace-1" model="gpt-4o" group="gpt-4o" deployment="azure-us" status=200 ms=330 first_token_ms=120 attempts="azure-eu 429 12ms, azure-us 200 310ms" retries=1 fallbacks=0 tokens_in=20 tokens_out=7 cost=0.00025 stream=true client_gone=false plan="config.targets[0]""#
         ]],
     );
 }
@@ -81,8 +81,8 @@ fn a_failed_request_is_a_warning() {
     check(
         &[Event::RequestFinished(&refused("no-such")), Event::RequestFinished(&full)],
         &expect![[r#"
-        WARN request failed request_id="req-1" model="no-such" status=404 kind="not_found" ms=0 retries=0 fallbacks=0 stream=false client_gone=false
-        WARN request failed request_id="req-1" model="gpt-4o" status=429 kind="at_limit" ms=0 attempts="none at_limit" retries=0 fallbacks=0 stream=false client_gone=false"#]],
+            WARN request failed request_id="req-1" trace_id="trace-1" model="no-such" status=404 kind="not_found" ms=0 retries=0 fallbacks=0 stream=false client_gone=false
+            WARN request failed request_id="req-1" trace_id="trace-1" model="gpt-4o" status=429 kind="at_limit" ms=0 attempts="none at_limit" retries=0 fallbacks=0 stream=false client_gone=false"#]],
     );
 }
 
@@ -92,7 +92,7 @@ fn a_client_that_hangs_up_is_no_failure_of_ours() {
     check(
         &[Event::RequestFinished(&gone)],
         &expect![[
-            r#"INFO request given up by its client request_id="req-1" model="gpt-4o" group="gpt-4o" deployment="azure-us" status=499 ms=330 first_token_ms=120 attempts="azure-eu 429 12ms, azure-us 200 310ms" retries=1 fallbacks=0 tokens_in=20 tokens_out=7 cost=0.00025 stream=true client_gone=true plan="config.targets[0]""#
+            r#"INFO request given up by its client request_id="req-1" trace_id="trace-1" model="gpt-4o" group="gpt-4o" deployment="azure-us" status=499 ms=330 first_token_ms=120 attempts="azure-eu 429 12ms, azure-us 200 310ms" retries=1 fallbacks=0 tokens_in=20 tokens_out=7 cost=0.00025 stream=true client_gone=true plan="config.targets[0]""#
         ]],
     );
 }
@@ -172,7 +172,8 @@ fn json_lines_are_objects_with_a_time() {
             "status": 200,
             "stream": true,
             "tokens_in": 20,
-            "tokens_out": 7
+            "tokens_out": 7,
+            "trace_id": "trace-1"
           },
           {
             "client_gone": false,
@@ -185,7 +186,8 @@ fn json_lines_are_objects_with_a_time() {
             "request_id": "req-1",
             "retries": 0,
             "status": 404,
-            "stream": false
+            "stream": false,
+            "trace_id": "trace-1"
           }
         ]"#]]
     .assert_eq(&serde_json::to_string_pretty(&lines).unwrap());

@@ -1,5 +1,6 @@
 //! One turn of a replica: `turn.lua`, `settle.lua`, `reserve.lua` and the outcomes of `report.lua`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use weighbridge_domain::deployment::Deployment;
@@ -68,6 +69,11 @@ impl Model {
             }));
         }
         self.counters.extend(counters);
+        for (counter, count) in &turn.tickets {
+            let next = self.tickets.entry(Arc::clone(counter)).or_default();
+            done.tickets.push(*next);
+            *next += u64::from(*count);
+        }
         TurnResult::Done(done)
     }
 }

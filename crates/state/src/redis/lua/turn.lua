@@ -2,15 +2,15 @@
 -- not OK, nothing.
 --
 -- KEYS  1 epoch, then for each window its string and its contributions, for each deployment its
---       condition, and the counters of allowed failures.
+--       condition, the counters of allowed failures, and the counters of tickets.
 -- ARGV  1 epoch  2 replica  3 deadline in ms (0: none)  4 channel
---       5 I2 windows  I2 deployments  I2 counters  I2 settlements  I2 observations
+--       5 I2 windows  I2 deployments  I2 counters  I2 settlements  I2 observations  I2 counters of tickets
 --       then a stake for each window; for each deployment I2 its window (0: only its condition is wanted), d rpm, tpm,
 --       itpm, otpm, parallel requests (infinite: unlimited), d burst in ms (-1: no smoothing); the settlements, each
---       followed by its outcome; the observations; the rest are asks.
+--       followed by its outcome; the observations; of each counter how many tickets; the rest are asks.
 -- Reply OK, now in ms, then as one string each: the answers to the asks; for each settlement B change, d rests until;
 --       for each window B 1 and its contribution, or B 0 when nobody looked at it; for each deployment B 1 and its
---       standing, or B 0.
+--       standing, or B 0; for each counter of tickets d the first of them, from 0.
 --       EPOCH: the epoch is another one. RECOVERING, until: ask again then. LATE: the deadline has passed.
 --       LOSS: the server has forgotten what it acknowledged.
 local now = clock()
@@ -19,8 +19,8 @@ if id ~= ARGV[1] then return { 'EPOCH', now } end
 local deadline = tonumber(ARGV[3])
 if deadline > 0 and now > deadline then return { 'LATE', now } end
 local replica, channel = ARGV[2], ARGV[4]
-local windows, deployments, counters, settlements, observations = unpack('<I2I2I2I2I2', ARGV[5])
-local first_ask = 5 + windows + deployments + 2 * settlements + observations
+local windows, deployments, counters, settlements, observations, tickets = unpack('<I2I2I2I2I2I2', ARGV[5])
+local first_ask = 5 + windows + deployments + 2 * settlements + observations + tickets
 if recovering > now and #ARGV > first_ask then return { 'RECOVERING', now, recovering } end
 
 local opened, known, counted, lost = {}, {}, {}, false
@@ -75,7 +75,7 @@ for _ = 1, observations do
   observe(ARGV[at + 1], d.window, d.limits)
   at = at + 1
 end
-for i = at + 1, #ARGV do answers[#answers + 1] = reserve(ARGV[i], load, now) end
+for i = first_ask + 1, #ARGV do answers[#answers + 1] = reserve(ARGV[i], load, now) end
 if lost then return { 'LOSS', now } end
 
 local window_replies, standings = {}, {}
@@ -105,4 +105,13 @@ for number, found in pairs(counted) do
     redis.call('SET', key, found.packed, 'PX', string.format('%.0f', max(found.lasts, 1000)))
   end
 end
-return { 'OK', now, table.concat(answers), table.concat(changes), table.concat(window_replies), table.concat(standings) }
+local firsts = {}
+for number = 1, tickets do
+  local key, count = KEYS[1 + 2 * windows + deployments + counters + number], ARGV[at + number]
+  firsts[number] = pack('<d', redis.call('INCRBY', key, count) - count)
+  redis.call('PEXPIRE', key, KEPT)
+end
+return {
+  'OK', now, table.concat(answers), table.concat(changes), table.concat(window_replies), table.concat(standings),
+  table.concat(firsts),
+}

@@ -1,0 +1,200 @@
+//! Records of requests that have ended, as `GET /router/logs` shows them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, UNIX_EPOCH};
+
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+use weighbridge_domain::event::{AttemptRecord, Event, Observer, RequestRecord};
+
+/// Records that wait to be written; further ones are lost.
+const WAITING: usize = 8192;
+/// Records in one batch.
+const BATCH: usize = 100;
+
+/// Takes a record of every request that ends, for a [`Writer`] to write it down. Nothing waits for that.
+#[derive(Debug)]
+pub struct Recorder {
+    records: mpsc::Sender<RequestRecord>,
+    shared: Arc<Shared>,
+}
+
+/// What a recorder has taken.
+#[derive(Debug)]
+pub struct Writer {
+    records: mpsc::Receiver<RequestRecord>,
+    shared: Arc<Shared>,
+    batch: Vec<RequestRecord>,
+}
+
+/// Tells whether all has been written.
+#[derive(Debug, Clone)]
+pub struct Waiting(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    waiting: AtomicUsize,
+    lost: AtomicU64,
+}
+
+/// A recorder, whoever writes down what it takes, and how many records wait for that.
+pub fn recorder() -> (Recorder, Writer, Waiting) {
+    let (sender, records) = mpsc::channel(WAITING);
+    let shared = Arc::new(Shared::default());
+    let writer = Writer { records, shared: Arc::clone(&shared), batch: Vec::new() };
+    (Recorder { records: sender, shared: Arc::clone(&shared) }, writer, Waiting(shared))
+}
+
+impl Observer for Recorder {
+    fn observe(&self, event: &Event<'_>) {
+        let Event::RequestFinished(record) = event else { return };
+        self.shared.waiting.fetch_add(1, Ordering::Relaxed);
+        if self.records.try_send((*record).clone()).is_err() {
+            self.shared.waiting.fetch_sub(1, Ordering::Relaxed);
+            self.shared.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Writer {
+    /// The next records, each a line of JSON, and how many were lost before them; nothing once the recorder is gone.
+    /// They count as written when the next are asked for.
+    pub async fn next(&mut self) -> Option<(Vec<String>, u64)> {
+        self.shared.waiting.fetch_sub(self.batch.len(), Ordering::Relaxed);
+        self.batch.clear();
+        if self.records.recv_many(&mut self.batch, BATCH).await == 0 {
+            return None;
+        }
+        let lines = self.batch.iter().map(|record| row(record).to_string()).collect();
+        Some((lines, self.shared.lost.swap(0, Ordering::Relaxed)))
+    }
+}
+
+impl Waiting {
+    /// How many records have not been written.
+    pub fn count(&self) -> usize {
+        self.0.waiting.load(Ordering::Relaxed)
+    }
+}
+
+/// A record as JSON.
+pub fn row(record: &RequestRecord) -> Value {
+    let time = UNIX_EPOCH + Duration::from_millis(record.time.as_millis());
+    let usage = record.usage.map(|usage| {
+        json!({
+            "prompt_tokens": usage.prompt_tokens,
+            "completion_tokens": usage.completion_tokens,
+            "total_tokens": usage.prompt_tokens + usage.completion_tokens,
+        })
+    });
+    // It was taken for an object when the request came.
+    let metadata: Option<Value> = record.metadata.as_deref().and_then(|text| serde_json::from_str(text).ok());
+    json!({
+        "request_id": record.request_id,
+        "trace_id": record.trace_id,
+        "time": humantime::format_rfc3339_millis(time).to_string(),
+        "path": record.operation.path(),
+        "model": record.model,
+        "group": record.group.as_ref().map(|group| group.as_str()),
+        "deployment": record.deployment.as_ref().map(|id| id.as_str()),
+        "status": record.status,
+        "kind": record.kind.map(|kind| kind.label()),
+        "stream": record.stream,
+        "client_gone": record.client_gone,
+        "plan_path": record.plan_path,
+        "attempts": record.attempts.iter().map(attempt).collect::<Vec<_>>(),
+        "retries": record.retries,
+        "fallbacks": record.fallbacks,
+        "usage": usage,
+        "cost": record.cost,
+        "ms": record.ms,
+        "first_token_ms": record.first_token_ms,
+        "metadata": metadata,
+    })
+}
+
+fn attempt(attempt: &AttemptRecord) -> Value {
+    json!({
+        "deployment": attempt.deployment.as_ref().map(|id| id.as_str()),
+        "status": attempt.status,
+        "kind": attempt.kind.map(|kind| kind.label()),
+        "ms": attempt.ms,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+    use weighbridge_domain::event::{Event, Observer};
+
+    use super::{BATCH, WAITING, recorder, row};
+    use crate::sample::{refused, served};
+
+    #[test]
+    fn a_record_tells_all() {
+        let text = serde_json::to_string_pretty(&row(&served())).unwrap();
+        expect![[r#"
+            {
+              "attempts": [
+                {
+                  "deployment": "azure-eu",
+                  "kind": "rate_limited",
+                  "ms": 12,
+                  "status": 429
+                },
+                {
+                  "deployment": "azure-us",
+                  "kind": null,
+                  "ms": 310,
+                  "status": 200
+                }
+              ],
+              "client_gone": false,
+              "cost": 0.00025,
+              "deployment": "azure-us",
+              "fallbacks": 0,
+              "first_token_ms": 120,
+              "group": "gpt-4o",
+              "kind": null,
+              "metadata": {
+                "user": "u"
+              },
+              "model": "gpt-4o",
+              "ms": 330,
+              "path": "/chat/completions",
+              "plan_path": "config.targets[0]",
+              "request_id": "req-1",
+              "retries": 1,
+              "status": 200,
+              "stream": true,
+              "time": "1970-01-01T00:00:00.000Z",
+              "trace_id": "trace-1",
+              "usage": {
+                "completion_tokens": 7,
+                "prompt_tokens": 20,
+                "total_tokens": 27
+              }
+            }"#]]
+        .assert_eq(&text);
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_written_in_time_is_lost_and_counted() {
+        let (recorder, mut writer, waiting) = recorder();
+        recorder.observe(&Event::RequestStarted { operation: served().operation });
+        assert_eq!(waiting.count(), 0);
+        for _ in 0..WAITING + 3 {
+            recorder.observe(&Event::RequestFinished(&refused("m")));
+        }
+        assert_eq!(waiting.count(), WAITING);
+        let (lines, lost) = writer.next().await.unwrap();
+        assert_eq!((lines.len(), lost), (BATCH, 3));
+        assert_eq!(waiting.count(), WAITING, "nobody has said that they are written");
+        let (_, lost) = writer.next().await.unwrap();
+        assert_eq!((waiting.count(), lost), (WAITING - BATCH, 0));
+        drop(recorder);
+        while writer.next().await.is_some() {}
+        assert_eq!(waiting.count(), 0);
+    }
+}
