@@ -90,10 +90,23 @@ pub struct StopOptions {
     pub retry_on: Option<Vec<u16>>,
     /// How long one attempt may take until its first byte.
     pub timeout: Option<Duration>,
+    /// The pause before retry `n` is this to the power of `n`, in seconds.
+    pub backoff: Option<f64>,
     /// Body fields set here, whatever the client sent.
     pub overrides: Vec<(String, Box<RawValue>)>,
     /// A credential and base URL brought by the client.
     pub credentials: Option<Credentials>,
+    /// What the model is called here, where that is not what the request calls it.
+    pub called: Option<Called>,
+}
+
+/// A model's name, and what stood in place of the stars of its pattern.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Called {
+    /// The name.
+    pub model: String,
+    /// One for each star.
+    pub captures: Vec<String>,
 }
 
 /// A credential and base URL brought by a client.

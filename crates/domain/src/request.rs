@@ -187,8 +187,38 @@ pub struct Controls {
     pub region: Option<String>,
     /// `api_key` and `api_base`, where clients may bring them.
     pub credentials: Option<Credentials>,
+    /// `models` and what goes with it.
+    pub models: Option<ModelChoice>,
     /// The client's `User-Agent`, for tag patterns.
     pub user_agent: Option<String>,
+}
+
+/// Further models of a request.
+#[derive(Debug, Clone)]
+pub struct ModelChoice {
+    /// The model that is asked for, whether it is one of them or not. A name that nobody has leaves the choice to them.
+    pub asked: ModelTerms,
+    /// In order; at least one.
+    pub models: Vec<ModelTerms>,
+    /// Whether they are drawn by weight rather than asked in order.
+    pub is_weighted: bool,
+}
+
+/// A model and its terms; where it has none of its own, those of its group hold.
+#[derive(Debug, Clone)]
+pub struct ModelTerms {
+    /// Its name.
+    pub model: String,
+    /// How often it is drawn, relative to the others; 0 is never.
+    pub weight: f64,
+    /// How often it is tried, the first time included.
+    pub attempts: Option<u32>,
+    /// How long one attempt may take until its first byte.
+    pub timeout: Option<Duration>,
+    /// The pause before attempt `n + 1` is this to the power of `n`, in seconds.
+    pub backoff: Option<f64>,
+    /// Messages put before the request's own.
+    pub messages: Option<Vec<Box<RawValue>>>,
 }
 
 /// One entry of a request's `fallbacks`.

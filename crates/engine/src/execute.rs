@@ -33,7 +33,7 @@ const ALL_COOLING: FailureFacts =
 /// Answers `request` by `table`.
 pub(crate) async fn execute(world: &World, table: &Arc<RoutingTable>, request: Request) -> Result<Answer, Box<Failed>> {
     let mut journal = Journal::open(Arc::clone(world.observer()), world.clock(), &request);
-    let way = match plan::prepare(table, &request) {
+    let way = match plan::prepare(table, &request, &mut || world.roll()) {
         Ok(way) => way,
         Err(failure) => return Err(Box::new(give_up(journal, failure))),
     };
@@ -257,7 +257,10 @@ impl Run<'_> {
         let state = Arc::clone(self.world.state());
         let counted = grant.counted();
         let permit = Permit::new(state, self.world.clock(), grant, Arc::clone(&deployment), peers);
-        let upstream_model = deployment.model.fill(&self.way.captures, &self.request.model);
+        let upstream_model = match &stop.options.called {
+            Some(called) => deployment.model.fill(&called.captures, &called.model),
+            None => deployment.model.fill(&self.way.captures, &self.request.model),
+        };
         let call = Call {
             deployment: &deployment,
             upstream_model: &upstream_model,

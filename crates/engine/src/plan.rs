@@ -5,11 +5,13 @@ use std::sync::Arc;
 use weighbridge_domain::failure::{Failure, FailureKind, FailureSet};
 use weighbridge_domain::group::ModelGroup;
 use weighbridge_domain::name::GroupName;
-use weighbridge_domain::plan::{Credentials, FallbackOn, Plan, StopOptions};
+use weighbridge_domain::plan::{Called, Credentials, FallbackOn, Plan, StopOptions};
 use weighbridge_domain::request::{ClientFallback, Request};
 use weighbridge_domain::table::RoutingTable;
 use weighbridge_routing::condition::Facts;
 use weighbridge_routing::itinerary::{self, Itinerary, Stop, StopTarget};
+
+use crate::choice;
 
 /// What a request's model leads to.
 pub(crate) struct Way {
@@ -35,11 +37,16 @@ impl Way {
     }
 }
 
-/// Finds the plan for `request`, with the request's own fallbacks in place of the configured ones.
+/// Finds the plan for `request`, with the request's own fallbacks in place of the configured ones. `roll` yields
+/// uniform samples from `[0, 1)`, for models that are drawn.
 ///
 /// # Errors
 /// 404 when nothing is configured under the model's name.
-pub(crate) fn prepare(table: &RoutingTable, request: &Request) -> Result<Way, Failure> {
+pub(crate) fn prepare(table: &RoutingTable, request: &Request, roll: &mut dyn FnMut() -> f64) -> Result<Way, Failure> {
+    if let Some(choice) = &request.controls.models {
+        let captures = table.find(&request.model).map(|found| found.captures).unwrap_or_default();
+        return Ok(Way { plan: Arc::new(choice::plan(table, request, choice, roll)?), captures });
+    }
     let found = table.find(&request.model).ok_or_else(|| unknown_model(table, &request.model))?;
     let may_bring = may_bring_credentials(table, &found.entry.group);
     let own_key = request.controls.credentials.clone().filter(|_| may_bring);
@@ -71,7 +78,7 @@ pub(crate) fn group_of<'a>(table: &'a RoutingTable, stop: &Stop) -> Option<&'a M
 }
 
 /// The plan without its fallbacks to other groups: the request brought its own.
-fn primary(plan: &Plan) -> Plan {
+pub(crate) fn primary(plan: &Plan) -> Plan {
     match plan {
         Plan::Fallback { children, .. } => children.first().map_or_else(|| plan.clone(), primary),
         Plan::Group { group, options, .. } => {
@@ -103,7 +110,8 @@ fn client_fallback(
     fallback: &ClientFallback,
     may_bring: bool,
 ) -> Option<Plan> {
-    let found = table.find(fallback.model.as_deref().unwrap_or(&request.model))?;
+    let name = fallback.model.as_deref().unwrap_or(&request.model);
+    let found = table.find(name)?;
     let mut plan = primary(&found.entry.plan);
     let options = match &mut plan {
         Plan::Group { options, .. } | Plan::Target { options, .. } => options,
@@ -111,6 +119,7 @@ fn client_fallback(
     };
     options.overrides.extend(fallback.overrides.iter().cloned());
     options.credentials = fallback.credentials.clone().filter(|_| may_bring);
+    options.called = Some(Called { model: name.to_owned(), captures: found.captures });
     Some(plan)
 }
 
@@ -128,7 +137,7 @@ fn may_bring_credentials(table: &RoutingTable, group: &Option<GroupName>) -> boo
     table.routing.client_credentials || allowed_by_group()
 }
 
-fn unknown_model(table: &RoutingTable, model: &str) -> Failure {
+pub(crate) fn unknown_model(table: &RoutingTable, model: &str) -> Failure {
     let known: Vec<&str> = table.listed().iter().take(20).map(|listed| listed.name.as_str()).collect();
     let message = format!("The model `{model}` does not exist here. Configured: {}.", known.join(", "));
     Failure { status: Some(404), ..Failure::new(FailureKind::NotFound, message) }

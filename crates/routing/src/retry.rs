@@ -71,7 +71,8 @@ pub fn after(
         (Chance::None, _) | (Chance::Elsewhere, false) => Verdict::Leave,
         (Chance::Anywhere | Chance::Elsewhere, true) => Verdict::Next,
         (Chance::Anywhere, false) => {
-            Verdict::Again(pause(&policy.backoff, situation.retries_done, failure.retry_after, sample))
+            let own = options.backoff.map(|base| power(base, situation.retries_done));
+            Verdict::Again(pause(&policy.backoff, own, situation.retries_done, failure.retry_after, sample))
         }
     }
 }
@@ -102,12 +103,19 @@ const fn chance(kind: FailureKind) -> Chance {
     }
 }
 
+/// `base` to the power of the retries with the next one, in seconds: Not Diamond's pauses.
+fn power(base: f64, done: u32) -> Duration {
+    let seconds = base.powi(i32::try_from(done).unwrap_or(i32::MAX).saturating_add(1));
+    Duration::try_from_secs_f64(seconds).unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT)
+}
+
 /// The pause before retry number `done` (from 0): the provider's Retry-After when it is not too
-/// long, else `initial · 2ⁿ` within bounds; plus jitter.
-fn pause(backoff: &Backoff, done: u32, retry_after: Option<Duration>, sample: f64) -> Duration {
-    let base = match retry_after {
-        Some(after) if !after.is_zero() && after <= LONGEST_WAIT => after,
-        _ => backoff.initial.saturating_mul(1 << done.min(16)).max(backoff.min).min(backoff.max),
+/// long, else the stop's own, else `initial · 2ⁿ` within bounds; plus jitter.
+fn pause(backoff: &Backoff, own: Option<Duration>, done: u32, retry_after: Option<Duration>, sample: f64) -> Duration {
+    let base = match (retry_after, own) {
+        (Some(after), _) if !after.is_zero() && after <= LONGEST_WAIT => after,
+        (_, Some(own)) => own,
+        (_, None) => backoff.initial.saturating_mul(1 << done.min(16)).max(backoff.min).min(backoff.max),
     };
     base + backoff.jitter.mul_f64(sample.clamp(0.0, 1.0))
 }

@@ -11,8 +11,8 @@ use weighbridge_domain::json::JsonObject;
 use weighbridge_domain::request::Controls;
 use weighbridge_domain::settings::RoutingSettings;
 
-use crate::fallbacks;
 use crate::refusal::Refusal;
+use crate::{choice, fallbacks};
 
 /// Longer than anybody waits, and short enough to be added to any instant.
 const SPAN_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -47,6 +47,7 @@ pub(crate) fn read(
                 refuse_mock(key, body)?;
             }
         }
+        controls.models = choice::read(body, model)?;
     }
     take_headers(&mut controls, headers)?;
     drop_doubles(&mut controls.tags);
@@ -67,6 +68,8 @@ fn take_field(controls: &mut Controls, key: &str, body: &JsonObject, model: &str
         "num_retries" => controls.num_retries = count(body, "num_retries")?,
         "max_fallbacks" => controls.max_fallbacks = count(body, "max_fallbacks")?,
         "disable_fallbacks" => controls.disable_fallbacks = flag(body, "disable_fallbacks")?,
+        // By model, beside `models`.
+        "timeout" if body.has("models") && body.raw(key).is_some_and(|raw| raw.starts_with('{')) => {}
         "timeout" => controls.timeout = span(body, "timeout")?.or(controls.timeout),
         // LiteLLM's other word for it; `timeout` wins when both are there.
         "request_timeout" => controls.timeout = controls.timeout.or(span(body, "request_timeout")?),

@@ -9,6 +9,7 @@ mod admission;
 mod answer;
 pub mod app;
 mod auth;
+mod choice;
 mod controls;
 mod deployments;
 pub mod drain;

@@ -10,8 +10,6 @@ use weighbridge_domain::event::{AttemptRecord, Event, Observer, RequestRecord};
 
 /// Records that wait to be written; further ones are lost.
 const WAITING: usize = 8192;
-/// Records in one batch.
-const BATCH: usize = 100;
 
 /// Takes a record of every request that ends, for a [`Writer`] to write it down. Nothing waits for that.
 #[derive(Debug)]
@@ -58,12 +56,12 @@ impl Observer for Recorder {
 }
 
 impl Writer {
-    /// The next records, each a line of JSON, and how many were lost before them; nothing once the recorder is gone.
+    /// All records that wait, each a line of JSON, and how many were lost before them; nothing once the recorder is gone.
     /// They count as written when the next are asked for.
     pub async fn next(&mut self) -> Option<(Vec<String>, u64)> {
         self.shared.waiting.fetch_sub(self.batch.len(), Ordering::Relaxed);
         self.batch.clear();
-        if self.records.recv_many(&mut self.batch, BATCH).await == 0 {
+        if self.records.recv_many(&mut self.batch, WAITING).await == 0 {
             return None;
         }
         let lines = self.batch.iter().map(|record| row(record).to_string()).collect();
@@ -128,7 +126,7 @@ mod tests {
     use expect_test::expect;
     use weighbridge_domain::event::{Event, Observer};
 
-    use super::{BATCH, WAITING, recorder, row};
+    use super::{WAITING, recorder, row};
     use crate::sample::{refused, served};
 
     #[test]
@@ -189,12 +187,13 @@ mod tests {
         }
         assert_eq!(waiting.count(), WAITING);
         let (lines, lost) = writer.next().await.unwrap();
-        assert_eq!((lines.len(), lost), (BATCH, 3));
+        assert_eq!((lines.len(), lost), (WAITING, 3));
         assert_eq!(waiting.count(), WAITING, "nobody has said that they are written");
-        let (_, lost) = writer.next().await.unwrap();
-        assert_eq!((waiting.count(), lost), (WAITING - BATCH, 0));
+        recorder.observe(&Event::RequestFinished(&refused("m")));
+        let (lines, lost) = writer.next().await.unwrap();
+        assert_eq!((lines.len(), lost, waiting.count()), (1, 0, 1));
         drop(recorder);
-        while writer.next().await.is_some() {}
+        assert!(writer.next().await.is_none());
         assert_eq!(waiting.count(), 0);
     }
 }

@@ -21,6 +21,8 @@ use weighbridge_telemetry::records::{Waiting, Writer, recorder};
 
 use crate::router::{BuildError, engine};
 
+/// Between two times at which records are written.
+const RECORDS_PAUSE: Duration = Duration::from_millis(250);
 /// How long the last records are waited for.
 const RECORDS_PATIENCE: Duration = Duration::from_secs(1);
 
@@ -170,6 +172,8 @@ async fn write_records(mut writer: Writer, state: Arc<dyn SharedState>) {
             tracing::warn!(lost, "records of requests were lost: they came faster than they could be written");
         }
         state.keep(records).await;
+        // What ends meanwhile is written with one call.
+        tokio::time::sleep(RECORDS_PAUSE).await;
     }
 }
 

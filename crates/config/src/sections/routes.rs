@@ -195,7 +195,9 @@ fn options(target: &Section<'_>) -> StopOptions {
             .get("request_timeout")
             .and_then(|field| field.count())
             .map(|ms| Duration::from_millis(ms.into())),
+        backoff: None,
         overrides: overrides.fields().filter_map(|(key, field)| Some((key.to_owned(), json::raw(&field)?))).collect(),
         credentials: None,
+        called: None,
     }
 }
