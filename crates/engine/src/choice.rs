@@ -6,7 +6,7 @@ use weighbridge_domain::plan::{Called, FallbackOn, Plan, StopOptions};
 use weighbridge_domain::request::{ModelChoice, ModelTerms, Request};
 use weighbridge_domain::table::RoutingTable;
 
-use crate::plan::{primary, unknown_model};
+use crate::plan::{may_bring_credentials, primary, unknown_model};
 
 /// The plan for `request` with its `choice`. `roll` yields uniform samples from `[0, 1)`.
 ///
@@ -26,7 +26,15 @@ pub(crate) fn plan(
         let found = table.find(&terms.model).ok_or_else(|| unknown_model(table, &terms.model))?;
         let mut plan = primary(&found.entry.plan);
         let called = Called { model: terms.model.clone(), captures: found.captures };
-        for_each_stop(&mut plan, &mut |options| set(terms, &called, request, options));
+        // A client's own key is for the model that it asks for, whoever else is asked.
+        let is_asked = asked.is_some_and(|asked| std::ptr::eq(asked, terms));
+        let may_bring = is_asked && may_bring_credentials(table, found.entry.group.as_ref());
+        let credentials = request.controls.credentials.as_ref().filter(|_| may_bring);
+        for_each_stop(&mut plan, &mut |options| {
+            options.called = Some(called.clone());
+            options.credentials = credentials.cloned();
+            set(terms, request, options);
+        });
         children.push(plan);
     }
     // A request that is wrong for one is wrong for all.
@@ -63,9 +71,8 @@ fn for_each_stop(plan: &mut Plan, change: &mut dyn FnMut(&mut StopOptions)) {
     }
 }
 
-/// Gives a stop a model's name and terms.
-fn set(terms: &ModelTerms, called: &Called, request: &Request, options: &mut StopOptions) {
-    options.called = Some(called.clone());
+/// Gives a stop a model's terms.
+fn set(terms: &ModelTerms, request: &Request, options: &mut StopOptions) {
     options.retries = terms.attempts.map(|attempts| attempts.saturating_sub(1)).or(options.retries);
     options.timeout = terms.timeout.or(options.timeout);
     options.backoff = terms.backoff.or(options.backoff);

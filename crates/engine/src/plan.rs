@@ -43,26 +43,21 @@ impl Way {
 /// # Errors
 /// 404 when nothing is configured under the model's name.
 pub(crate) fn prepare(table: &RoutingTable, request: &Request, roll: &mut dyn FnMut() -> f64) -> Result<Way, Failure> {
+    let found = table.find(&request.model);
+    let may_bring = may_bring_credentials(table, found.as_ref().and_then(|found| found.entry.group.as_ref()));
     if let Some(choice) = &request.controls.models {
-        let captures = table.find(&request.model).map(|found| found.captures).unwrap_or_default();
-        return Ok(Way { plan: Arc::new(choice::plan(table, request, choice, roll)?), captures });
+        let first = choice::plan(table, request, choice, roll)?;
+        let plan = own_fallbacks(table, request, first, may_bring);
+        return Ok(Way { plan: own_lists(table, request, plan), captures: Vec::new() });
     }
-    let found = table.find(&request.model).ok_or_else(|| unknown_model(table, &request.model))?;
-    let may_bring = may_bring_credentials(table, &found.entry.group);
+    let found = found.ok_or_else(|| unknown_model(table, &request.model))?;
     let own_key = request.controls.credentials.clone().filter(|_| may_bring);
     let plan = match (&request.controls.fallbacks, own_key, &found.entry.group) {
         (None, None, _) => found.entry.plan,
-        (fallbacks, own_key, group) => {
-            let first = match (own_key, group) {
-                (Some(credentials), Some(group)) => with_credentials(group, credentials),
-                _ => primary(&found.entry.plan),
-            };
-            let mut children = vec![first];
-            for fallback in fallbacks.iter().flatten() {
-                children.extend(client_fallback(table, request, fallback, may_bring));
-            }
-            Arc::new(Plan::Fallback { on: FallbackOn::Kinds(FailureSet::all()), children })
+        (_, Some(credentials), Some(group)) => {
+            own_fallbacks(table, request, with_credentials(group, credentials), may_bring)
         }
+        _ => own_fallbacks(table, request, primary(&found.entry.plan), may_bring),
     };
     Ok(Way { plan: own_lists(table, request, plan), captures: found.captures })
 }
@@ -86,6 +81,14 @@ pub(crate) fn primary(plan: &Plan) -> Plan {
         }
         Plan::Target { .. } | Plan::LoadBalance { .. } | Plan::Conditional { .. } => plan.clone(),
     }
+}
+
+/// The request's own fallbacks behind `first`.
+fn own_fallbacks(table: &RoutingTable, request: &Request, first: Plan, may_bring: bool) -> Arc<Plan> {
+    let Some(fallbacks) = &request.controls.fallbacks else { return Arc::new(first) };
+    let others = fallbacks.iter().filter_map(|fallback| client_fallback(table, request, fallback, may_bring));
+    let children = std::iter::once(first).chain(others).collect();
+    Arc::new(Plan::Fallback { on: FallbackOn::Kinds(FailureSet::all()), children })
 }
 
 /// The request's lists for prompts that are too long or refused, around `plan`.
@@ -129,9 +132,9 @@ fn with_credentials(group: &GroupName, credentials: Credentials) -> Plan {
 }
 
 /// Whether clients may bring keys of their own to `group`.
-fn may_bring_credentials(table: &RoutingTable, group: &Option<GroupName>) -> bool {
+pub(crate) fn may_bring_credentials(table: &RoutingTable, group: Option<&GroupName>) -> bool {
     let allowed_by_group = || {
-        let group = group.as_ref().and_then(|group| table.group(group));
+        let group = group.and_then(|group| table.group(group));
         group.is_some_and(|group| group.deployments.iter().any(|deployment| deployment.client_credentials))
     };
     table.routing.client_credentials || allowed_by_group()

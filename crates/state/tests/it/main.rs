@@ -4,5 +4,7 @@
 
 mod alike;
 mod contract;
+mod fleet;
 mod repair;
+mod roll;
 mod support;
