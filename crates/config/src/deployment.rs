@@ -77,6 +77,7 @@ pub(crate) fn compile(entry: &Entry<'_>, around: &Surroundings<'_>, ids: &mut Id
         body_drops: body::drops(entry),
         mock: mock::read(entry),
         client_credentials: may_bring_credentials(entry),
+        is_fleeting: false,
         mode: facts.mode,
         info: entry.entry.get("model_info").as_ref().and_then(json::raw),
     };

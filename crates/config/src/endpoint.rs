@@ -49,6 +49,7 @@ pub(crate) fn read(entry: &Entry<'_>, provider: &Provider, providers: &Providers
         auth,
         headers: headers(entry, provider, providers),
         stream_usage: provider.stream_usage,
+        is_foreign: false,
     };
     Reach { endpoint, unusable }
 }

@@ -72,10 +72,10 @@ impl Planner {
     }
 
     /// A group with its order levels and no fallbacks.
-    pub(crate) fn alone(&self, group: &str, options: &StopOptions) -> Plan {
+    pub(crate) fn alone(&self, group: &str, options: &Arc<StopOptions>) -> Plan {
         let name = GroupName::new(group);
         let levels = self.groups.get(group).map(|outline| &outline.levels);
-        let stop = |level| Plan::Group { group: name.clone(), level, options: options.clone() };
+        let stop = |level| Plan::Group { group: name.clone(), level, options: Arc::clone(options) };
         match levels {
             Some(levels) if levels.len() > 1 => {
                 let on = FailureSet::all().without(FailureKind::ContextWindow).without(FailureKind::ContentPolicy);
@@ -98,7 +98,7 @@ impl Planner {
         way: &mut Way,
         stops: &mut usize,
     ) -> Plan {
-        let options = StopOptions { overrides: overrides.to_vec(), ..StopOptions::default() };
+        let options = Arc::new(StopOptions { overrides: overrides.to_vec(), ..StopOptions::default() });
         let alone = self.alone(group, &options);
         *stops += if let Plan::Fallback { children, .. } = &alone { children.len() } else { 1 };
         if way.depth >= self.max_depth {
@@ -144,7 +144,7 @@ impl Planner {
                 Ask::Deployment(id) => {
                     *stops += 1;
                     let options = StopOptions { overrides: target.overrides.clone(), ..StopOptions::default() };
-                    Plan::Target { deployment: id.clone(), options }
+                    Plan::Target { deployment: id.clone(), options: Arc::new(options) }
                 }
             });
         }
@@ -232,10 +232,11 @@ pub(crate) mod tests {
                 };
                 format!("({} on {on})", all(children, " > "))
             }
-            Plan::LoadBalance { rotation, children, key } => {
-                format!("({} in {} turns of {key})", all(children, " | "), rotation.len())
+            Plan::LoadBalance(balance) => {
+                let shares: Vec<_> = balance.shares.iter().map(|share| show(&share.plan)).collect();
+                format!("({} in {} turns of {})", shares.join(" | "), balance.rotation.len(), balance.key)
             }
-            Plan::Conditional { .. } => "conditional".to_owned(),
+            Plan::Conditional { .. } | Plan::Brought { .. } | Plan::Asked { .. } => unreachable!("not planned here"),
         }
     }
 

@@ -183,6 +183,7 @@ fn cooldowns_by_precedence() {
         let rule = match cooldown.rule {
             CooldownRule::Never => "never".to_owned(),
             CooldownRule::Standard => "standard".to_owned(),
+            CooldownRule::Breaker(breaker) => format!("{breaker:?}"),
             CooldownRule::AllowedFails { by_class, otherwise } => {
                 format!("allowed {otherwise:?}, timeouts {:?}", by_class.get(ErrorClass::Timeout))
             }

@@ -58,6 +58,8 @@ pub struct Deployment {
     pub mock: Option<Mock>,
     /// Whether a client may bring its own key and base URL.
     pub client_credentials: bool,
+    /// Whether nothing of it need be remembered once its requests have ended: it has no limits and never rests.
+    pub is_fleeting: bool,
     /// What the model is for (`chat`, `embedding`, …), as `model_info.mode` says.
     pub mode: Option<String>,
     /// The rest of `model_info` as JSON, for `GET /model/info`.
@@ -95,6 +97,7 @@ impl Deployment {
             body_drops: Vec::new(),
             mock: None,
             client_credentials: false,
+            is_fleeting: false,
             mode: None,
             info: None,
         }
@@ -155,6 +158,8 @@ pub struct Endpoint {
     pub headers: Vec<(String, Secret)>,
     /// Whether it accepts `stream_options.include_usage`.
     pub stream_usage: bool,
+    /// Whether a client named the host rather than the operator: then it may not be just anywhere.
+    pub is_foreign: bool,
 }
 
 impl Endpoint {
@@ -168,6 +173,7 @@ impl Endpoint {
             auth: Auth::None,
             headers: Vec::new(),
             stream_usage: true,
+            is_foreign: false,
         }
     }
 }

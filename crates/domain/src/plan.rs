@@ -7,6 +7,7 @@ use regex::Regex;
 use serde_json::value::RawValue;
 
 use crate::failure::{FailureFacts, FailureSet};
+use crate::group::ModelGroup;
 use crate::name::{DeploymentId, GroupName};
 use crate::rotation::Rotation;
 use crate::secret::Secret;
@@ -21,14 +22,26 @@ pub enum Plan {
         /// Only its deployments of this `order`; `None` is all.
         level: Option<u32>,
         /// What differs here from the group's own settings.
-        options: StopOptions,
+        options: Arc<StopOptions>,
     },
     /// Ask one deployment, whether it cools or not.
     Target {
         /// The deployment.
         deployment: DeploymentId,
         /// What differs here from the deployment's own settings.
-        options: StopOptions,
+        options: Arc<StopOptions>,
+    },
+    /// Ask a deployment that the plan brings along, in a group of its own.
+    Brought {
+        /// The group, with its one deployment.
+        group: Arc<ModelGroup>,
+        /// What differs here from the group's own settings.
+        options: Arc<StopOptions>,
+    },
+    /// Go the way of the model that the request asks for.
+    Asked {
+        /// What differs at every stop of it.
+        options: Arc<StopOptions>,
     },
     /// Try the children in order, as long as `on` accepts the failure.
     Fallback {
@@ -37,29 +50,76 @@ pub enum Plan {
         /// What to try.
         children: Vec<Plan>,
     },
-    /// One of the children, in turn by weight.
-    LoadBalance {
-        /// Names the counter of turns that the fleet shares.
-        key: Arc<str>,
-        /// Whose turn it is.
-        rotation: Rotation,
-        /// The choices.
-        children: Vec<Plan>,
-    },
+    /// One of several, by weight.
+    LoadBalance(Arc<Balance>),
     /// The first branch whose condition holds.
     Conditional {
-        /// Tried in order.
-        branches: Vec<(Condition, Plan)>,
-        /// Taken when none holds.
-        otherwise: Option<Box<Plan>>,
+        /// Tried in order, each with the place of the child that it leads to.
+        branches: Vec<(Condition, usize)>,
+        /// The place of the child that is taken when none holds.
+        otherwise: Option<usize>,
+        /// The choices.
+        children: Vec<Plan>,
     },
 }
 
 impl Plan {
     /// A whole group with its own settings.
     pub fn group(group: GroupName) -> Self {
-        Self::Group { group, level: None, options: StopOptions::default() }
+        Self::Group { group, level: None, options: Arc::default() }
     }
+}
+
+/// A choice among children by weight.
+#[derive(Debug, Clone)]
+pub struct Balance {
+    /// Names the counter of turns that the fleet shares, and what sessions stick to.
+    pub key: Arc<str>,
+    /// How a child is chosen.
+    pub draw: Draw,
+    /// Whose turn it is.
+    pub rotation: Rotation,
+    /// The choices.
+    pub shares: Vec<Share>,
+}
+
+impl Balance {
+    /// A choice among `shares`, which is made as `draw` says.
+    pub fn new(key: impl Into<Arc<str>>, draw: Draw, shares: Vec<Share>) -> Self {
+        let weights: Vec<f64> = shares.iter().map(|share| share.weight).collect();
+        Self { key: key.into(), draw, rotation: Rotation::new(&weights), shares }
+    }
+}
+
+/// One choice of a balance.
+#[derive(Debug, Clone)]
+pub struct Share {
+    /// How often it is chosen, relative to the others; 0 is never.
+    pub weight: f64,
+    /// Tells it from the others, wherever it stands among them.
+    pub mark: Arc<str>,
+    /// Where it leads.
+    pub plan: Plan,
+}
+
+/// How one of several is chosen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Draw {
+    /// In turn: exactly by weight over the whole fleet.
+    Turns,
+    /// At random by weight, whatever others do.
+    Random,
+    /// The one that the session was given, as long as it may be asked.
+    Sticky(Sticky),
+}
+
+/// What makes a session, and how long it lasts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sticky {
+    /// Facts that tell one session from another. One that a request does not have counts for nothing.
+    pub fields: Vec<FactKey>,
+    /// How long a session keeps what it was given.
+    pub lasts: Duration,
 }
 
 /// Which failures lead on to the next child.
@@ -88,16 +148,74 @@ pub struct StopOptions {
     pub retries: Option<u32>,
     /// The only statuses that are retried.
     pub retry_on: Option<Vec<u16>>,
+    /// What a provider's Retry-After means for the pause before a retry; `None` sits out a short one.
+    pub retry_after: Option<RetryAfter>,
     /// How long one attempt may take until its first byte.
     pub timeout: Option<Duration>,
     /// The pause before retry `n` is this to the power of `n`, in seconds.
     pub backoff: Option<f64>,
     /// Body fields set here, whatever the client sent.
     pub overrides: Vec<(String, Box<RawValue>)>,
+    /// Body fields set here where the client sent none.
+    pub defaults: Vec<(String, Box<RawValue>)>,
+    /// What is taken out of the body before it is sent.
+    pub drops: Vec<DropPath>,
+    /// Headers of the client that are sent on, in lower case.
+    pub forward_headers: Vec<String>,
     /// A credential and base URL brought by the client.
     pub credentials: Option<Credentials>,
     /// What the model is called here, where that is not what the request calls it.
     pub called: Option<Called>,
+}
+
+impl StopOptions {
+    /// These options, and those of `under` where these say nothing.
+    #[must_use]
+    pub fn over(&self, under: &Self) -> Self {
+        let merged = |own: &[(String, Box<RawValue>)], under: &[(String, Box<RawValue>)]| {
+            let others = under.iter().filter(|(key, _)| !own.iter().any(|(known, _)| known == key));
+            others.chain(own).cloned().collect()
+        };
+        let joined = |own: &[String], under: &[String]| {
+            own.iter().chain(under.iter().filter(|name| !own.contains(name))).cloned().collect()
+        };
+        Self {
+            retries: self.retries.or(under.retries),
+            retry_on: self.retry_on.clone().or_else(|| under.retry_on.clone()),
+            retry_after: self.retry_after.or(under.retry_after),
+            timeout: self.timeout.or(under.timeout),
+            backoff: self.backoff.or(under.backoff),
+            overrides: merged(&self.overrides, &under.overrides),
+            defaults: merged(&self.defaults, &under.defaults),
+            drops: under.drops.iter().chain(&self.drops).cloned().collect(),
+            forward_headers: joined(&self.forward_headers, &under.forward_headers),
+            credentials: self.credentials.clone().or_else(|| under.credentials.clone()),
+            called: self.called.clone().or_else(|| under.called.clone()),
+        }
+    }
+}
+
+/// What a provider's Retry-After means for the pause before a retry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RetryAfter {
+    /// Nothing: the pause is the stop's own.
+    Ignore,
+    /// It is the pause after a 429; where it is too long nothing is tried again.
+    Heed,
+}
+
+/// A path into a body, outermost step first: `tools[*].function.strict`.
+pub type DropPath = Vec<DropStep>;
+
+/// One step of a path into a body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DropStep {
+    /// The member of that name.
+    Member(String),
+    /// The item at that place.
+    Item(usize),
+    /// Every item.
+    Items,
 }
 
 /// A model's name, and what stood in place of the stars of its pattern.
@@ -134,13 +252,15 @@ pub enum Condition {
     },
 }
 
-/// Where a condition looks.
+/// Where a condition or a session looks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FactKey {
-    /// A field of the request's metadata.
-    Metadata(String),
-    /// A field of the request's body.
-    Param(String),
+    /// A field of the request's metadata: its name, then the names inside it.
+    Metadata(Vec<String>),
+    /// A field of the request's body: its name, then the names inside it.
+    Param(Vec<String>),
+    /// A header of the client, in lower case.
+    Header(String),
     /// The path of the URL.
     Path,
 }

@@ -82,6 +82,44 @@ pub enum CooldownRule {
         /// For every class without a number of its own.
         otherwise: Option<u32>,
     },
+    /// When a circuit breaker opens, whatever kind of failure it was.
+    Breaker(Breaker),
+}
+
+/// A circuit breaker: what of the outcomes of the last 60 s, fleet-wide, makes a deployment rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Breaker {
+    /// So many failures.
+    pub failures: Option<u32>,
+    /// Such a share of failures, in percent, once there are `least` outcomes.
+    pub percent: Option<u8>,
+    /// How many outcomes it takes for a share to say something.
+    pub least: u32,
+    /// What counts as a failure; `None` is a status from 500 up, a timeout, and no answer at all.
+    pub statuses: Option<StatusSet>,
+}
+
+/// A set of HTTP statuses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct StatusSet([u64; 10]);
+
+impl StatusSet {
+    /// The set of `statuses`; what is no status from 100 to 639 is left out.
+    pub fn of(statuses: &[u16]) -> Self {
+        let mut set = Self::default();
+        for at in statuses.iter().filter_map(|status| status.checked_sub(100)) {
+            if let Some(word) = set.0.get_mut(usize::from(at / 64)) {
+                *word |= 1 << (at % 64);
+            }
+        }
+        set
+    }
+
+    /// Whether `status` is in it.
+    pub fn contains(&self, status: u16) -> bool {
+        let word = |at: u16| self.0.get(usize::from(at / 64)).is_some_and(|word| word & (1 << (at % 64)) != 0);
+        status.checked_sub(100).is_some_and(word)
+    }
 }
 
 /// How long a request may take, phase by phase; `None` is unbounded.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::deployment::Deployment;
 use crate::group::ModelGroup;
 use crate::name::{DeploymentId, GroupName};
-use crate::plan::{Plan, StopOptions};
+use crate::plan::Plan;
 use crate::settings::{RoutingSettings, ServerSettings};
 use crate::store::StoreSettings;
 
@@ -127,7 +127,7 @@ impl RoutingTable {
     /// name, a pattern, a provider's own model name, the default.
     pub fn find(&self, model: &str) -> Option<Found> {
         if let Some(deployment) = self.deployments.get(model) {
-            let plan = Plan::Target { deployment: deployment.id.clone(), options: StopOptions::default() };
+            let plan = Plan::Target { deployment: deployment.id.clone(), options: Arc::default() };
             let entry = Entry { plan: Arc::new(plan), group: Some(deployment.group.clone()) };
             return Some(Found { entry, captures: Vec::new() });
         }

@@ -159,11 +159,11 @@ impl Ask<'_> {
         };
         let named = match &self.stop.target {
             StopTarget::Deployment(id) => self.table.deployment(id.as_str()).map(std::slice::from_ref),
-            StopTarget::Group { .. } | StopTarget::Undecided { .. } => None,
+            StopTarget::Group { .. } | StopTarget::Brought(_) | StopTarget::Undecided { .. } => None,
         };
         let level = match self.stop.target {
             StopTarget::Group { level, .. } => level,
-            StopTarget::Deployment(_) | StopTarget::Undecided { .. } => None,
+            StopTarget::Deployment(_) | StopTarget::Brought(_) | StopTarget::Undecided { .. } => None,
         };
         let deployments = named.unwrap_or(&group.deployments);
         let fit = candidates::fit(group, deployments, &facts, &self.table.routing, level)?;

@@ -1,5 +1,7 @@
 //! The way of a request that brings `models`: the one it asks for, then the others, in order or as they are drawn.
 
+use std::sync::Arc;
+
 use serde_json::value::RawValue;
 use weighbridge_domain::failure::{Failure, FailureKind, FailureSet};
 use weighbridge_domain::plan::{Called, FallbackOn, Plan, StopOptions};
@@ -60,13 +62,15 @@ fn drawn<'a>(mut models: Vec<&'a ModelTerms>, roll: &mut dyn FnMut() -> f64) -> 
 
 fn for_each_stop(plan: &mut Plan, change: &mut dyn FnMut(&mut StopOptions)) {
     match plan {
-        Plan::Group { options, .. } | Plan::Target { options, .. } => change(options),
-        Plan::Fallback { children, .. } | Plan::LoadBalance { children, .. } => {
+        Plan::Group { options, .. }
+        | Plan::Target { options, .. }
+        | Plan::Brought { options, .. }
+        | Plan::Asked { options } => change(Arc::make_mut(options)),
+        Plan::Fallback { children, .. } | Plan::Conditional { children, .. } => {
             children.iter_mut().for_each(|child| for_each_stop(child, change));
         }
-        Plan::Conditional { branches, otherwise } => {
-            let branches = branches.iter_mut().map(|(_, plan)| plan);
-            branches.chain(otherwise.as_deref_mut()).for_each(|child| for_each_stop(child, change));
+        Plan::LoadBalance(balance) => {
+            Arc::make_mut(balance).shares.iter_mut().for_each(|share| for_each_stop(&mut share.plan, change));
         }
     }
 }

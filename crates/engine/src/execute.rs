@@ -43,7 +43,7 @@ pub(crate) async fn execute(world: &World, table: &Arc<RoutingTable>, request: R
         table,
         request: &request,
         way: &way,
-        turns: HashMap::new(),
+        decided: HashMap::new(),
         deadline: Instant::now() + budget,
         tried: Vec::new(),
         retries: 0,
@@ -70,8 +70,8 @@ struct Run<'a> {
     table: &'a Arc<RoutingTable>,
     request: &'a Request,
     way: &'a Way,
-    /// The turns it has taken, by counter.
-    turns: HashMap<Arc<str>, u64>,
+    /// The shares that were chosen, by balance.
+    decided: HashMap<Arc<str>, usize>,
     /// New attempts start before it.
     deadline: Instant,
     /// Deployments that failed this request.
@@ -133,19 +133,19 @@ impl Run<'_> {
         Err(self.last.unwrap_or(failure))
     }
 
-    /// The way as far as turns were taken.
+    /// The way as far as it is decided.
     fn itinerary(&self, journal: &mut Journal) -> Result<Itinerary, Failure> {
-        let itinerary = self.way.itinerary(self.request, &|counter| self.turns.get(counter).copied())?;
+        let itinerary = self.way.itinerary(self.request, &|balance| self.decided.get(&balance.key).copied())?;
         journal.itinerary(itinerary.to_string());
         Ok(itinerary)
     }
 
-    /// Takes the turns on which it depends who is asked at `at`. What stands before it stays.
+    /// Decides whom to ask at `at`. What stands before it stays.
     async fn arrive(&mut self, itinerary: &mut Itinerary, at: usize, journal: &mut Journal) -> Result<(), Failure> {
-        while let StopTarget::Undecided { counter, .. } = &itinerary.stop(at).target {
-            let counter = Arc::clone(counter);
-            let turn = self.world.state().ticket(&counter).await;
-            self.turns.insert(counter, turn);
+        while let StopTarget::Undecided { balance, .. } = &itinerary.stop(at).target {
+            let balance = Arc::clone(balance);
+            let turn = self.world.state().ticket(&balance.key).await;
+            self.decided.insert(Arc::clone(&balance.key), balance.rotation.at(turn).unwrap_or_default());
             *itinerary = self.itinerary(journal)?;
         }
         Ok(())

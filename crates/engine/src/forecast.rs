@@ -65,5 +65,5 @@ pub(crate) fn rank(world: &World, table: &RoutingTable, request: &Request) -> Ve
 /// The itinerary as the next request would get it; takes no turn.
 fn itinerary(table: &RoutingTable, request: &Request) -> Result<Itinerary, String> {
     let way = plan::prepare(table, request, &mut || 0.5).map_err(|failure| failure.message)?;
-    way.itinerary(request, &|_| Some(0)).map_err(|failure| failure.message)
+    way.itinerary(request, &|balance| balance.rotation.at(0)).map_err(|failure| failure.message)
 }

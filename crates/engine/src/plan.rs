@@ -5,7 +5,7 @@ use std::sync::Arc;
 use weighbridge_domain::failure::{Failure, FailureKind, FailureSet};
 use weighbridge_domain::group::ModelGroup;
 use weighbridge_domain::name::GroupName;
-use weighbridge_domain::plan::{Called, Credentials, FallbackOn, Plan, StopOptions};
+use weighbridge_domain::plan::{Balance, Called, Credentials, FallbackOn, Plan, StopOptions};
 use weighbridge_domain::request::{ClientFallback, Request};
 use weighbridge_domain::table::RoutingTable;
 use weighbridge_routing::condition::Facts;
@@ -16,23 +16,26 @@ use crate::choice;
 /// What a request's model leads to.
 pub(crate) struct Way {
     plan: Arc<Plan>,
+    /// The way of the model that is asked for, where the plan is another.
+    asked: Option<Arc<Plan>>,
     /// What stood in place of the stars of the model's pattern.
     pub(crate) captures: Vec<String>,
 }
 
 impl Way {
-    /// The plan settled for `request`, as far as `turns` were taken.
+    /// The plan settled for `request`, as far as balances were `decided`.
     pub(crate) fn itinerary(
         &self,
         request: &Request,
-        turns: &dyn Fn(&str) -> Option<u64>,
+        decided: &dyn Fn(&Balance) -> Option<usize>,
     ) -> Result<Itinerary, Failure> {
         let facts = Facts {
             metadata: request.controls.metadata.as_deref(),
             body: request.payload.json(),
             path: request.operation.path(),
+            headers: &[],
         };
-        itinerary::resolve(&self.plan, &facts, turns)
+        itinerary::resolve(&self.plan, self.asked.as_deref(), &facts, decided)
             .map_err(|why| Failure::new(FailureKind::NoCandidate, why.to_string()))
     }
 }
@@ -48,7 +51,7 @@ pub(crate) fn prepare(table: &RoutingTable, request: &Request, roll: &mut dyn Fn
     if let Some(choice) = &request.controls.models {
         let first = choice::plan(table, request, choice, roll)?;
         let plan = own_fallbacks(table, request, first, may_bring);
-        return Ok(Way { plan: own_lists(table, request, plan), captures: Vec::new() });
+        return Ok(Way { plan: own_lists(table, request, plan), asked: None, captures: Vec::new() });
     }
     let found = found.ok_or_else(|| unknown_model(table, &request.model))?;
     let own_key = request.controls.credentials.clone().filter(|_| may_bring);
@@ -59,14 +62,15 @@ pub(crate) fn prepare(table: &RoutingTable, request: &Request, roll: &mut dyn Fn
         }
         _ => own_fallbacks(table, request, primary(&found.entry.plan), may_bring),
     };
-    Ok(Way { plan: own_lists(table, request, plan), captures: found.captures })
+    Ok(Way { plan: own_lists(table, request, plan), asked: None, captures: found.captures })
 }
 
 /// The group a stop asks, or whose deployment it asks.
-pub(crate) fn group_of<'a>(table: &'a RoutingTable, stop: &Stop) -> Option<&'a ModelGroup> {
+pub(crate) fn group_of<'a>(table: &'a RoutingTable, stop: &'a Stop) -> Option<&'a ModelGroup> {
     let name = match &stop.target {
         StopTarget::Group { group, .. } => group,
         StopTarget::Deployment(id) => &table.deployment(id.as_str())?.group,
+        StopTarget::Brought(group) => return Some(group),
         StopTarget::Undecided { .. } => return None,
     };
     table.group(name).map(Arc::as_ref)
@@ -77,9 +81,13 @@ pub(crate) fn primary(plan: &Plan) -> Plan {
     match plan {
         Plan::Fallback { children, .. } => children.first().map_or_else(|| plan.clone(), primary),
         Plan::Group { group, options, .. } => {
-            Plan::Group { group: group.clone(), level: None, options: options.clone() }
+            Plan::Group { group: group.clone(), level: None, options: Arc::clone(options) }
         }
-        Plan::Target { .. } | Plan::LoadBalance { .. } | Plan::Conditional { .. } => plan.clone(),
+        Plan::Target { .. }
+        | Plan::Brought { .. }
+        | Plan::Asked { .. }
+        | Plan::LoadBalance(_)
+        | Plan::Conditional { .. } => plan.clone(),
     }
 }
 
@@ -117,8 +125,11 @@ fn client_fallback(
     let found = table.find(name)?;
     let mut plan = primary(&found.entry.plan);
     let options = match &mut plan {
-        Plan::Group { options, .. } | Plan::Target { options, .. } => options,
-        Plan::Fallback { .. } | Plan::LoadBalance { .. } | Plan::Conditional { .. } => return Some(plan),
+        Plan::Group { options, .. }
+        | Plan::Target { options, .. }
+        | Plan::Brought { options, .. }
+        | Plan::Asked { options } => Arc::make_mut(options),
+        Plan::Fallback { .. } | Plan::LoadBalance(_) | Plan::Conditional { .. } => return Some(plan),
     };
     options.overrides.extend(fallback.overrides.iter().cloned());
     options.credentials = fallback.credentials.clone().filter(|_| may_bring);
@@ -128,7 +139,7 @@ fn client_fallback(
 
 fn with_credentials(group: &GroupName, credentials: Credentials) -> Plan {
     let options = StopOptions { credentials: Some(credentials), ..StopOptions::default() };
-    Plan::Group { group: group.clone(), level: None, options }
+    Plan::Group { group: group.clone(), level: None, options: Arc::new(options) }
 }
 
 /// Whether clients may bring keys of their own to `group`.

@@ -16,6 +16,8 @@ pub struct Facts<'a> {
     pub body: Option<&'a JsonObject>,
     /// The path of the URL.
     pub path: &'a str,
+    /// Headers of the client that a plan may look at, by their names in lower case.
+    pub headers: &'a [(String, String)],
 }
 
 /// Whether `condition` holds.
@@ -27,15 +29,27 @@ pub fn holds(condition: &Condition, facts: &Facts<'_>) -> bool {
     }
 }
 
-fn lookup(key: &FactKey, facts: &Facts<'_>) -> Option<Value> {
+/// What a request says at `key`; `None` when it says nothing there.
+pub fn lookup(key: &FactKey, facts: &Facts<'_>) -> Option<Value> {
     match key {
-        FactKey::Metadata(name) => {
+        FactKey::Metadata(names) => {
+            let (first, inner) = names.split_first()?;
             let mut metadata: serde_json::Map<String, Value> = serde_json::from_str(facts.metadata?.get()).ok()?;
-            metadata.remove(name)
+            inside(metadata.remove(first)?, inner)
         }
-        FactKey::Param(name) => serde_json::from_str(facts.body?.raw(name)?).ok(),
+        FactKey::Param(names) => {
+            let (first, inner) = names.split_first()?;
+            inside(serde_json::from_str(facts.body?.raw(first)?).ok()?, inner)
+        }
+        FactKey::Header(name) => {
+            facts.headers.iter().find(|(known, _)| known == name).map(|(_, value)| Value::from(value.as_str()))
+        }
         FactKey::Path => Some(Value::from(facts.path)),
     }
+}
+
+fn inside(value: Value, names: &[String]) -> Option<Value> {
+    names.iter().try_fold(value, |mut value, name| value.get_mut(name).map(Value::take))
 }
 
 /// A missing fact fails every test but the negative ones.
@@ -95,10 +109,10 @@ mod tests {
     fn check(key: &str, test: Test) -> bool {
         let metadata = RawValue::from_string(r#"{"tier":"paid","age":"21.5 years"}"#.to_owned()).unwrap();
         let body = JsonObject::parse(Bytes::from_static(br#"{"max_tokens":100,"model":"gpt"}"#)).unwrap();
-        let facts = Facts { metadata: Some(&metadata), body: Some(&body), path: "/chat/completions" };
+        let facts = Facts { metadata: Some(&metadata), body: Some(&body), path: "/chat/completions", headers: &[] };
         let fact = match key.split_once('.') {
-            Some(("metadata", name)) => FactKey::Metadata(name.to_owned()),
-            Some(("params", name)) => FactKey::Param(name.to_owned()),
+            Some(("metadata", name)) => FactKey::Metadata(vec![name.to_owned()]),
+            Some(("params", name)) => FactKey::Param(vec![name.to_owned()]),
             _ => FactKey::Path,
         };
         holds(&Condition::Test { fact, test }, &facts)

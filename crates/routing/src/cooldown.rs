@@ -29,7 +29,7 @@ pub fn verdict(
         Weight::ByShare => CooldownVerdict::ByShare(lasts),
     };
     match &policy.rule {
-        CooldownRule::Never => CooldownVerdict::Never,
+        CooldownRule::Never | CooldownRule::Breaker(_) => CooldownVerdict::Never,
         CooldownRule::Standard => standard,
         CooldownRule::AllowedFails { by_class, otherwise } => {
             let class = ErrorClass::of(failure.kind);

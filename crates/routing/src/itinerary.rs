@@ -4,8 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use weighbridge_domain::failure::{FailureFacts, FailureKind};
+use weighbridge_domain::group::ModelGroup;
 use weighbridge_domain::name::{DeploymentId, GroupName};
-use weighbridge_domain::plan::{FallbackOn, Plan, StopOptions};
+use weighbridge_domain::plan::{Balance, Condition, FallbackOn, Plan, StopOptions};
 
 use crate::condition::{self, Facts};
 
@@ -21,7 +22,7 @@ pub struct Stop {
     /// Whom to ask.
     pub target: StopTarget,
     /// What differs here from the target's own settings.
-    pub options: StopOptions,
+    pub options: Arc<StopOptions>,
     /// Where in the plan it stands: `config.targets[0].targets[1]`.
     pub path: String,
     /// Innermost first.
@@ -29,7 +30,7 @@ pub struct Stop {
 }
 
 /// Whom a stop asks.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum StopTarget {
     /// A group, or those of its deployments that have this `order`.
     Group {
@@ -40,10 +41,12 @@ pub enum StopTarget {
     },
     /// One deployment.
     Deployment(DeploymentId),
+    /// The deployment of a group that the plan brought along.
+    Brought(Arc<ModelGroup>),
     /// Nobody yet: whose turn it is, is decided on arrival. A turn that is taken and not used would go to nobody.
     Undecided {
-        /// The counter of turns.
-        counter: Arc<str>,
+        /// What is to be decided.
+        balance: Arc<Balance>,
         /// The choices, in words.
         among: String,
     },
@@ -56,72 +59,103 @@ pub enum Unresolved {
     NoBranch,
     /// Nobody to balance over has a weight.
     NoWeight,
+    /// The request asks for a model that nobody has.
+    NoModel,
 }
 
 impl fmt::Display for Unresolved {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::NoBranch => "no condition of the route holds for this request, and it has no default",
+            Self::NoBranch => "no condition of the plan holds for this request, and it has no default",
             Self::NoWeight => "every target of the load balance has weight 0",
+            Self::NoModel => "the plan goes by the request's model, which is not configured",
         })
     }
 }
 
-/// Settles `plan` for one request. `turns` yields the number that was drawn from a named counter; where it yields
-/// none, a stop stands that is undecided.
+/// Settles `plan` for one request. `asked` is the way of the model that the request asks for. `decided` yields the place
+/// of the share that was chosen of a balance; where it yields none, a stop stands that is undecided.
 ///
 /// # Errors
 /// When the plan leads nowhere for this request.
-pub fn resolve(plan: &Plan, facts: &Facts<'_>, turns: &dyn Fn(&str) -> Option<u64>) -> Result<Itinerary, Unresolved> {
-    let mut itinerary = Itinerary::default();
-    itinerary.add(plan, "config", facts, turns)?;
-    Ok(itinerary)
+pub fn resolve(
+    plan: &Plan,
+    asked: Option<&Plan>,
+    facts: &Facts<'_>,
+    decided: &dyn Fn(&Balance) -> Option<usize>,
+) -> Result<Itinerary, Unresolved> {
+    let mut resolver = Resolver { asked, facts, decided, itinerary: Itinerary::default() };
+    resolver.add(plan, Path::Root, None)?;
+    Ok(resolver.itinerary)
 }
 
-impl Itinerary {
-    fn add(
-        &mut self,
-        plan: &Plan,
-        path: &str,
-        facts: &Facts<'_>,
-        turns: &dyn Fn(&str) -> Option<u64>,
-    ) -> Result<(), Unresolved> {
+/// What one request makes of a plan.
+struct Resolver<'a> {
+    asked: Option<&'a Plan>,
+    facts: &'a Facts<'a>,
+    decided: &'a dyn Fn(&Balance) -> Option<usize>,
+    itinerary: Itinerary,
+}
+
+/// Where in a plan something stands.
+#[derive(Clone, Copy)]
+enum Path<'a> {
+    Root,
+    Child(&'a Path<'a>, usize),
+}
+
+impl fmt::Display for Path<'_> {
+    /// `config.targets[0].targets[1]`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Root => f.write_str("config"),
+            Self::Child(parent, place) => write!(f, "{parent}.targets[{place}]"),
+        }
+    }
+}
+
+impl Resolver<'_> {
+    /// Adds the stops of `plan`, which stands at `path`; `above` is what differs at every one of them.
+    fn add(&mut self, plan: &Plan, path: Path<'_>, above: Option<&StopOptions>) -> Result<(), Unresolved> {
         match plan {
             Plan::Group { group, level, options } => {
-                self.push(StopTarget::Group { group: group.clone(), level: *level }, options, path);
+                self.push(StopTarget::Group { group: group.clone(), level: *level }, options, path, above);
             }
             Plan::Target { deployment, options } => {
-                self.push(StopTarget::Deployment(deployment.clone()), options, path);
+                self.push(StopTarget::Deployment(deployment.clone()), options, path, above);
             }
-            Plan::LoadBalance { rotation, .. } if rotation.is_empty() => return Err(Unresolved::NoWeight),
-            Plan::LoadBalance { key, rotation, children } => match turns(key) {
-                Some(ticket) => {
-                    let turn = rotation.at(ticket).filter(|turn| *turn < children.len());
-                    let turn = turn.ok_or(Unresolved::NoWeight)?;
-                    self.add(&children[turn], &format!("{path}.targets[{turn}]"), facts, turns)?;
+            Plan::Brought { group, options } => {
+                self.push(StopTarget::Brought(Arc::clone(group)), options, path, above);
+            }
+            Plan::Asked { options } => {
+                let asked = self.asked.ok_or(Unresolved::NoModel)?;
+                self.add(asked, path, Some(options))?;
+            }
+            Plan::LoadBalance(balance) if balance.rotation.is_empty() => return Err(Unresolved::NoWeight),
+            Plan::LoadBalance(balance) => match (self.decided)(balance) {
+                Some(place) => {
+                    let share = balance.shares.get(place).ok_or(Unresolved::NoWeight)?;
+                    self.add(&share.plan, Path::Child(&path, place), above)?;
                 }
                 None => {
-                    let target = StopTarget::Undecided { counter: Arc::clone(key), among: outline(plan) };
-                    self.push(target, &StopOptions::default(), path);
+                    let target = StopTarget::Undecided { balance: Arc::clone(balance), among: outline(plan) };
+                    self.push(target, &Arc::default(), path, None);
                 }
             },
-            Plan::Conditional { branches, otherwise } => {
-                let chosen = branches.iter().position(|(condition, _)| condition::holds(condition, facts));
-                match (chosen, otherwise) {
-                    (Some(i), _) => self.add(&branches[i].1, &format!("{path}.targets[{i}]"), facts, turns)?,
-                    (None, Some(plan)) => {
-                        self.add(plan, &format!("{path}.targets[{}]", branches.len()), facts, turns)?;
-                    }
-                    (None, None) => return Err(Unresolved::NoBranch),
-                }
+            Plan::Conditional { branches, otherwise, children } => {
+                let holds = |(condition, _): &&(Condition, usize)| condition::holds(condition, self.facts);
+                let place = branches.iter().find(holds).map(|(_, place)| *place).or(*otherwise);
+                let (place, child) =
+                    place.and_then(|place| Some((place, children.get(place)?))).ok_or(Unresolved::NoBranch)?;
+                self.add(child, Path::Child(&path, place), above)?;
             }
             Plan::Fallback { on, children } => {
                 for (i, child) in children.iter().enumerate() {
-                    let start = self.stops.len();
-                    self.add(child, &format!("{path}.targets[{i}]"), facts, turns)?;
-                    let end = self.stops.len();
+                    let start = self.itinerary.stops.len();
+                    self.add(child, Path::Child(&path, i), above)?;
+                    let end = self.itinerary.stops.len();
                     if i + 1 < children.len() {
-                        for stop in &mut self.stops[start..end] {
+                        for stop in &mut self.itinerary.stops[start..end] {
                             stop.detours.push((on.clone(), end));
                         }
                     }
@@ -131,10 +165,13 @@ impl Itinerary {
         Ok(())
     }
 
-    fn push(&mut self, target: StopTarget, options: &StopOptions, path: &str) {
-        self.stops.push(Stop { target, options: options.clone(), path: path.to_owned(), detours: Vec::new() });
+    fn push(&mut self, target: StopTarget, options: &Arc<StopOptions>, path: Path<'_>, above: Option<&StopOptions>) {
+        let options = above.map_or_else(|| Arc::clone(options), |above| Arc::new(above.over(options)));
+        self.itinerary.stops.push(Stop { target, options, path: path.to_string(), detours: Vec::new() });
     }
+}
 
+impl Itinerary {
     /// The stops, the first to be asked first.
     pub fn stops(&self) -> &[Stop] {
         &self.stops
@@ -149,6 +186,11 @@ impl Itinerary {
     pub fn after(&self, at: usize, failure: FailureFacts) -> Option<usize> {
         let detours = &self.stops[at].detours;
         detours.iter().find(|(on, _)| on.accepts(failure)).map(|(_, next)| *next)
+    }
+
+    /// Where to go when the stop at `at` cannot be asked at all: the innermost fallback, whatever it accepts.
+    pub fn beyond(&self, at: usize) -> Option<usize> {
+        self.stops[at].detours.first().map(|(_, next)| *next)
     }
 
     /// A line a stop, with what leads on from it.
@@ -180,6 +222,7 @@ impl Stop {
             StopTarget::Group { group, level: None } => group.to_string(),
             StopTarget::Group { group, level: Some(level) } => format!("{group}#{level}"),
             StopTarget::Deployment(id) => format!("={id}"),
+            StopTarget::Brought(group) => group.name.to_string(),
             StopTarget::Undecided { among, .. } => among.clone(),
         }
     }
@@ -187,18 +230,20 @@ impl Stop {
 
 /// Whom a plan may ask, in a word.
 fn outline(plan: &Plan) -> String {
-    let all = |children: &[Plan], between: &str| children.iter().map(outline).collect::<Vec<_>>().join(between);
+    let all = |children: &mut dyn Iterator<Item = &Plan>, between: &str| {
+        children.map(outline).collect::<Vec<_>>().join(between)
+    };
     match plan {
         Plan::Group { group, level: None, .. } => group.to_string(),
         Plan::Group { group, level: Some(level), .. } => format!("{group}#{level}"),
         Plan::Target { deployment, .. } => format!("={deployment}"),
-        Plan::Fallback { children, .. } => all(children, " -> "),
-        Plan::LoadBalance { children, .. } => format!("({})", all(children, " | ")),
-        Plan::Conditional { branches, otherwise } => {
-            let branches = branches.iter().map(|(_, plan)| outline(plan));
-            let all: Vec<_> = branches.chain(otherwise.as_deref().map(outline)).collect();
-            format!("({})", all.join(" or "))
+        Plan::Brought { group, .. } => group.name.to_string(),
+        Plan::Asked { .. } => "the request's model".to_owned(),
+        Plan::Fallback { children, .. } => all(&mut children.iter(), " -> "),
+        Plan::LoadBalance(balance) => {
+            format!("({})", all(&mut balance.shares.iter().map(|share| &share.plan), " | "))
         }
+        Plan::Conditional { children, .. } => format!("({})", all(&mut children.iter(), " or ")),
     }
 }
 
@@ -220,8 +265,7 @@ mod tests {
     use proptest::prelude::*;
     use weighbridge_domain::failure::FailureKind::{self, *};
     use weighbridge_domain::failure::{FailureFacts, FailureSet};
-    use weighbridge_domain::plan::{FallbackOn, Plan};
-    use weighbridge_domain::rotation::Rotation;
+    use weighbridge_domain::plan::{Balance, Draw, FallbackOn, Plan, Share};
 
     use super::{Facts, Unresolved, resolve};
 
@@ -233,12 +277,21 @@ mod tests {
         Plan::Fallback { on: FallbackOn::Kinds(FailureSet::of(on)), children }
     }
 
+    fn balance(key: &str, children: Vec<(f64, Plan)>) -> Plan {
+        let share = |(weight, plan): (f64, Plan)| Share { weight, mark: "".into(), plan };
+        Plan::LoadBalance(std::sync::Arc::new(Balance::new(
+            key,
+            Draw::Turns,
+            children.into_iter().map(share).collect(),
+        )))
+    }
+
     fn facts(kind: FailureKind) -> FailureFacts {
         FailureFacts { kind, status: kind.default_status() }
     }
 
     fn walk(plan: &Plan, ticket: u64, failures: &[FailureKind]) -> String {
-        let itinerary = resolve(plan, &Facts::default(), &|_| Some(ticket)).unwrap();
+        let itinerary = resolve(plan, None, &Facts::default(), &|balance| balance.rotation.at(ticket)).unwrap();
         let mut at = 0;
         let mut way = itinerary.stop(at).name();
         for failure in failures {
@@ -265,33 +318,26 @@ mod tests {
 
     #[test]
     fn turns_and_status_codes() {
-        let balance = Plan::LoadBalance {
-            key: "lb".into(),
-            rotation: Rotation::new(&[1.0, 3.0]),
-            children: vec![g("x"), g("y")],
-        };
-        let plan = Plan::Fallback { on: FallbackOn::StatusCodes(vec![429]), children: vec![balance, g("z")] };
+        let balanced = balance("lb", vec![(1.0, g("x")), (3.0, g("y"))]);
+        let plan = Plan::Fallback { on: FallbackOn::StatusCodes(vec![429]), children: vec![balanced, g("z")] };
         assert_eq!(walk(&plan, 0, &[RateLimited]), "y -rate_limited-> z");
         assert_eq!(walk(&plan, 1, &[ServerError]), "x -server_error-> end");
-        let itinerary = resolve(&plan, &Facts::default(), &|_| Some(0)).unwrap();
+        let itinerary = resolve(&plan, None, &Facts::default(), &|_| Some(1)).unwrap();
         assert_eq!(itinerary.stop(0).path, "config.targets[0].targets[1]");
-        let nobody = Plan::LoadBalance { key: "lb".into(), rotation: Rotation::new(&[0.0]), children: vec![g("x")] };
-        assert_eq!(resolve(&nobody, &Facts::default(), &|_| None).unwrap_err(), Unresolved::NoWeight);
+        let nobody = balance("lb", vec![(0.0, g("x"))]);
+        assert_eq!(resolve(&nobody, None, &Facts::default(), &|_| None).unwrap_err(), Unresolved::NoWeight);
     }
 
     #[test]
     fn a_turn_is_taken_on_arrival() {
-        let balance = |key: &str, children: Vec<Plan>| Plan::LoadBalance {
-            key: key.into(),
-            rotation: Rotation::new(&[1.0, 1.0]),
-            children,
-        };
-        let nobody = Plan::Conditional { branches: Vec::new(), otherwise: None };
-        let inner = balance("inner", vec![g("x"), g("y")]);
-        let plan = fallback(&[RateLimited], vec![g("a"), balance("outer", vec![nobody, inner]), g("z")]);
-        let shown = |turns: &[(&str, u64)]| {
-            let turn = |key: &str| turns.iter().find(|(known, _)| *known == key).map(|(_, turn)| *turn);
-            resolve(&plan, &Facts::default(), &turn).map(|itinerary| itinerary.to_string())
+        let nobody = Plan::Conditional { branches: Vec::new(), otherwise: None, children: Vec::new() };
+        let inner = balance("inner", vec![(1.0, g("x")), (1.0, g("y"))]);
+        let outer = balance("outer", vec![(1.0, nobody), (1.0, inner)]);
+        let plan = fallback(&[RateLimited], vec![g("a"), outer, g("z")]);
+        let shown = |turns: &[(&str, usize)]| {
+            let turn =
+                |balance: &Balance| turns.iter().find(|(known, _)| *known == &*balance.key).map(|(_, turn)| *turn);
+            resolve(&plan, None, &Facts::default(), &turn).map(|itinerary| itinerary.to_string())
         };
         assert_eq!(shown(&[]).unwrap(), "a -> (() | (x | y)) -> z");
         assert_eq!(shown(&[("outer", 1)]).unwrap(), "a -> (x | y) -> z");
@@ -342,7 +388,7 @@ mod tests {
         ) {
             let mut by_tree = Vec::new();
             ask(&plan, &mut failures.iter().copied(), &mut by_tree).ok();
-            let itinerary = resolve(&plan, &Facts::default(), &|_| Some(0)).unwrap();
+            let itinerary = resolve(&plan, None, &Facts::default(), &|_| Some(0)).unwrap();
             let mut by_list = vec![itinerary.stop(0).name()];
             let mut at = 0;
             for failure in failures {

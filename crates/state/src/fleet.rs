@@ -45,10 +45,11 @@ use self::time::{ServerTime, to_caller};
 use crate::books::{Release, fill_latencies};
 use crate::latency::Pace;
 use crate::records::Records;
+use crate::sessions::Sessions;
 use crate::tickets::Tickets;
 use crate::{
-    Admission, Answer, Candidate, Counted, Exposure, Grant, Kept, Mode, Refusal, Reserve, Settlement, SharedState,
-    Status, announce,
+    Admission, Answer, Candidate, Claim, Counted, Exposure, Grant, Kept, Mode, Refusal, Reserve, Settlement,
+    SharedState, Status, announce,
 };
 
 /// How many candidates are asked in one call: the best few, and the rest only when all of those refuse.
@@ -65,6 +66,7 @@ pub struct FleetStore {
     shards: Vec<Arc<Shard>>,
     tasks: Vec<AbortHandle>,
     tickets: Tickets,
+    sessions: Sessions,
     records: Records,
     observer: Arc<dyn Observer>,
 }
@@ -109,7 +111,14 @@ impl FleetStore {
             shard
         };
         let shards = parts.connectors.into_iter().map(start).collect();
-        Self { shards, tasks, tickets: Tickets::default(), records: Records::default(), observer: parts.observer }
+        Self {
+            shards,
+            tasks,
+            tickets: Tickets::default(),
+            sessions: Sessions::default(),
+            records: Records::default(),
+            observer: parts.observer,
+        }
     }
 
     /// Waits until everything that was said so far has been told to the store, where that is in reach, and what it knows
@@ -270,6 +279,10 @@ impl SharedState for FleetStore {
             // Each replica's own turns are as even as all are together.
             self.tickets.next(counter)
         })
+    }
+
+    fn claim<'a>(&'a self, claim: Claim<'a>, now: Timestamp) -> Answer<'a, String> {
+        Box::pin(std::future::ready(self.sessions.claim(claim, now)))
     }
 
     fn keep(&self, records: Vec<String>) -> Answer<'_, ()> {

@@ -12,6 +12,7 @@ pub mod memory;
 mod records;
 pub mod redis;
 pub mod ring;
+mod sessions;
 pub mod smoother;
 mod tickets;
 pub mod window;
@@ -42,6 +43,19 @@ use crate::redis::RedisConnector;
 /// A future that a store answers with.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
+/// What a session wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Claim<'a> {
+    /// Names the session: no text of a client's, but a digest.
+    pub session: &'a str,
+    /// What it wants.
+    pub wanted: &'a str,
+    /// What it was given before and may not keep.
+    pub instead_of: Option<&'a str>,
+    /// How long it keeps what it is given now.
+    pub lasts: Duration,
+}
+
 /// A record that was kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kept {
@@ -71,6 +85,10 @@ pub trait SharedState: Send + Sync + fmt::Debug {
 
     /// The next number of a counter: 0, 1, 2, … No two callers get the same, as long as the truth is shared.
     fn ticket<'a>(&'a self, counter: &'a str) -> Answer<'a, u64>;
+
+    /// Gives a session what it wants, unless it was given something else before; says what it has. Where sessions
+    /// cannot be shared this process remembers its own.
+    fn claim<'a>(&'a self, claim: Claim<'a>, now: Timestamp) -> Answer<'a, String>;
 
     /// Keeps records of requests that have ended, each a line of text; the oldest are forgotten. Where they cannot be
     /// shared they are kept here until they can.

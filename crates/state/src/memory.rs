@@ -13,9 +13,10 @@ use weighbridge_domain::view::DeploymentView;
 
 use crate::books::{Books, Release};
 use crate::records::Records;
+use crate::sessions::Sessions;
 use crate::tickets::Tickets;
 use crate::{
-    Admission, Answer, Counted, Exposure, Grant, Kept, Mode, Reserve, Settlement, SharedState, Status, announce,
+    Admission, Answer, Claim, Counted, Exposure, Grant, Kept, Mode, Reserve, Settlement, SharedState, Status, announce,
 };
 
 /// Keeps everything in this process: what one replica needs.
@@ -23,6 +24,7 @@ use crate::{
 pub struct MemoryStore {
     books: Books,
     tickets: Tickets,
+    sessions: Sessions,
     records: Records,
     observer: Arc<dyn Observer>,
 }
@@ -30,7 +32,13 @@ pub struct MemoryStore {
 impl MemoryStore {
     /// An empty store that tells `observer` about cooldowns and settlements.
     pub fn new(observer: Arc<dyn Observer>) -> Self {
-        Self { books: Books::default(), tickets: Tickets::default(), records: Records::default(), observer }
+        Self {
+            books: Books::default(),
+            tickets: Tickets::default(),
+            sessions: Sessions::default(),
+            records: Records::default(),
+            observer,
+        }
     }
 }
 
@@ -60,6 +68,10 @@ impl SharedState for MemoryStore {
 
     fn ticket<'a>(&'a self, counter: &'a str) -> Answer<'a, u64> {
         Box::pin(std::future::ready(self.tickets.next(counter)))
+    }
+
+    fn claim<'a>(&'a self, claim: Claim<'a>, now: Timestamp) -> Answer<'a, String> {
+        Box::pin(std::future::ready(self.sessions.claim(claim, now)))
     }
 
     fn keep(&self, records: Vec<String>) -> Answer<'_, ()> {

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use weighbridge_domain::failure::FailureSet;
 use weighbridge_domain::name::DeploymentId;
-use weighbridge_domain::plan::{FallbackOn, Plan, StopOptions};
-use weighbridge_domain::rotation::Rotation;
+use weighbridge_domain::plan::{Balance, Draw, FallbackOn, Plan, Share, StopOptions};
 
 use crate::json;
 use crate::plans::Planner;
@@ -91,13 +90,17 @@ impl Builder<'_> {
                 "fallback" => Some(Plan::Fallback { on: on(&strategy), children }),
                 "loadbalance" => {
                     let weight = |target: &Section<'_>| target.get("weight").and_then(|field| field.number());
-                    let weights: Vec<f64> = targets.iter().map(|target| weight(target).unwrap_or(1.0)).collect();
-                    let rotation = Rotation::new(&weights);
-                    if rotation.is_empty() {
+                    let share = |(i, (target, plan)): (usize, (&Section<'_>, Plan))| Share {
+                        weight: weight(target).unwrap_or(1.0),
+                        mark: i.to_string().into(),
+                        plan,
+                    };
+                    let shares = targets.iter().zip(children).enumerate().map(share).collect();
+                    let balance = Balance::new(format!("route:{}:{}", self.route, section.path()), Draw::Turns, shares);
+                    if balance.rotation.is_empty() {
                         field.error("no target has a weight above 0", "give at least one a weight");
                     }
-                    let key = format!("route:{}:{}", self.route, section.path()).into();
-                    Some(Plan::LoadBalance { key, rotation, children })
+                    Some(Plan::LoadBalance(Arc::new(balance)))
                 }
                 other => {
                     let mut hint = suggest::did_you_mean(other, ["fallback", "loadbalance", "single"]);
@@ -121,7 +124,7 @@ impl Builder<'_> {
             }
             return self.node(target, depth + 1);
         }
-        let options = options(target);
+        let options = Arc::new(options(target));
         match (target.get("group"), target.get("deployment")) {
             (Some(field), None) => self.group(&field, &options),
             (None, Some(field)) => self.deployment(&field, options),
@@ -132,7 +135,7 @@ impl Builder<'_> {
         }
     }
 
-    fn group(&self, field: &Field<'_>, options: &StopOptions) -> Option<Plan> {
+    fn group(&self, field: &Field<'_>, options: &Arc<StopOptions>) -> Option<Plan> {
         let name = field.text()?;
         match self.names.groups.iter().find(|(known, _)| *known == name) {
             Some((_, group)) => Some(self.names.planner.alone(group, options)),
@@ -144,7 +147,7 @@ impl Builder<'_> {
         }
     }
 
-    fn deployment(&self, field: &Field<'_>, options: StopOptions) -> Option<Plan> {
+    fn deployment(&self, field: &Field<'_>, options: Arc<StopOptions>) -> Option<Plan> {
         let id = field.text()?;
         if self.names.left_out.iter().any(|known| known.as_str() == id) {
             field.warn(format!("the deployment {id:?} is left out"), "the route does without it until it is back");
@@ -195,9 +198,7 @@ fn options(target: &Section<'_>) -> StopOptions {
             .get("request_timeout")
             .and_then(|field| field.count())
             .map(|ms| Duration::from_millis(ms.into())),
-        backoff: None,
         overrides: overrides.fields().filter_map(|(key, field)| Some((key.to_owned(), json::raw(&field)?))).collect(),
-        credentials: None,
-        called: None,
+        ..StopOptions::default()
     }
 }

@@ -126,7 +126,7 @@ proptest! {
             let parts = Parts { state: store.clone(), transport: Arc::new(Nowhere), observer: Arc::new(Silent), seed: Some(seed) };
             let world = World::new(parts);
             let request = request();
-            let way = resolve(&Plan::group("g".into()), &Facts::default(), &|_| None).unwrap();
+            let way = resolve(&Plan::group("g".into()), None, &Facts::default(), &|_| None).unwrap();
             let stop = way.stop(0);
             let mut under_way: Vec<Admitted> = Vec::new();
             for step in steps {
