@@ -74,6 +74,8 @@ struct Send {
     path: String,
     #[serde(default)]
     headers: BTreeMap<String, String>,
+    /// A config object, in which `at: a` stands for a target at the simulated provider `a`.
+    portkey: Option<Value>,
     #[serde(default)]
     body: Map<String, Value>,
     /// How often, one after the other.
@@ -222,11 +224,14 @@ fn request(send: &Send) -> Request<Body> {
     for (name, value) in &send.headers {
         builder = builder.header(name, value);
     }
+    if let Some(config) = &send.portkey {
+        builder = builder.header("x-portkey-config", with_hosts(config.clone()).to_string());
+    }
     let body = match send.method.as_str() {
         "GET" => Body::empty(),
         _ => {
             let mut body = Map::new();
-            if send.path.contains("completions") {
+            if send.path.contains("completions") && send.method == "POST" {
                 body.insert("model".to_owned(), "g".into());
                 body.insert("messages".to_owned(), json!([{ "role": "user", "content": "Hey" }]));
             }
@@ -235,6 +240,23 @@ fn request(send: &Send) -> Request<Body> {
         }
     };
     builder.header("content-type", "application/json").body(body).unwrap()
+}
+
+/// `config` with `at` written out.
+fn with_hosts(config: Value) -> Value {
+    match config {
+        Value::Array(items) => items.into_iter().map(with_hosts).collect(),
+        Value::Object(mut members) => {
+            if let Some(at) = members.remove("at") {
+                let host = format!("http://fake/{}/v1", at.as_str().unwrap());
+                for (key, value) in [("provider", "openai"), ("api_key", "sk-own"), ("custom_host", &host)] {
+                    members.entry(key).or_insert_with(|| value.into());
+                }
+            }
+            Value::Object(members.into_iter().map(|(key, value)| (key, with_hosts(value))).collect())
+        }
+        other => other,
+    }
 }
 
 impl Expect {

@@ -16,7 +16,7 @@ use crate::reader::{Field, Reader, Section};
 use crate::report::Report;
 use crate::sections::prices::Prices;
 use crate::sections::providers::Providers;
-use crate::sections::{general, routing, server, state};
+use crate::sections::{general, routing, saved_configs, server, state, virtual_keys};
 use crate::variables::{self, Variables};
 use crate::yaml::{Node, Value};
 use crate::{aliases, fallbacks, lend, model_list, smoothing, suggest};
@@ -36,6 +36,7 @@ pub(crate) fn compile(
         return RoutingTable::default();
     }
     let Some(top) = root.section() else { return RoutingTable::default() };
+    let keys = virtual_keys::entries(&source.root);
     let layers = Layers::new(&top);
     check_sections(&top);
     layers.warn_of_others();
@@ -59,6 +60,9 @@ pub(crate) fn compile(
     table.server = server;
     table.store = store;
     assembly.finish(&top, drafts, &mut table);
+    virtual_keys::read(&top, &keys, &around, &mut table);
+    table.catalog = around.providers.catalog;
+    saved_configs::read(&top, &mut table);
     if table.deployments().next().is_none() && !table.left_out().is_empty() {
         let what = format!("none of the {} deployments can be called", table.left_out().len());
         top.warn(what, "every request will be refused; the reason for each stands at its entry");
@@ -91,8 +95,6 @@ fn check_sections(top: &Section<'_>) {
     for (key, field) in top.fields() {
         if TOP_ELSEWHERE.contains(&key) {
             elsewhere.push(key);
-        } else if matches!(key, "saved_configs" | "virtual_keys") {
-            field.warn(format!("this version does not use `{key}` yet"), "the section has no effect");
         } else if !TOP.contains(&key) && !key.starts_with("x-") && key != "fallbacks" {
             let mut hint = suggest::did_you_mean(key, TOP.iter().copied());
             if hint.is_empty() {

@@ -45,6 +45,16 @@ pub(crate) struct Surroundings<'a> {
 pub(crate) fn compile(entry: &Entry<'_>, around: &Surroundings<'_>, ids: &mut Identities) -> Option<Compiled> {
     let group = group_name(entry)?;
     warn_of_misplaced(entry);
+    compile_in(entry, &group, around, ids)
+}
+
+/// The deployment that `entry` describes, in `group`; `None` after an error.
+pub(crate) fn compile_in(
+    entry: &Entry<'_>,
+    group: &str,
+    around: &Surroundings<'_>,
+    ids: &mut Identities,
+) -> Option<Compiled> {
     let upstream = upstream::find(entry, &around.providers)?;
     let Reach { endpoint, unusable } = endpoint::read(entry, &upstream.provider, &around.providers);
     let left_out = upstream.unusable.clone().or(unusable);
@@ -53,12 +63,12 @@ pub(crate) fn compile(entry: &Entry<'_>, around: &Surroundings<'_>, ids: &mut Id
         entry.params.warn(what, "the others serve");
     }
     let flag = |key: &str| entry.info.get(key).and_then(|field| field.flag());
-    let facts = Facts::find(entry, &upstream, &around.prices, &group);
-    let id = ids.of(entry, &group);
+    let facts = Facts::find(entry, &upstream, &around.prices, group);
+    let id = ids.of(entry, group);
     let deployment = Deployment {
         quota: quota(entry).unwrap_or_else(|| QuotaName::new(id.as_str())),
         id,
-        group: GroupName::new(group.as_str()),
+        group: GroupName::new(group),
         model: ModelTemplate::new(upstream.model.as_str()),
         limits: limits::limits(entry, &around.defaults, &upstream.provider),
         endpoint,

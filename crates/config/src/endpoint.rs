@@ -11,7 +11,7 @@ use crate::reader::{Field, Lookup};
 use crate::sections::providers::Providers;
 
 /// Used for Azure when nothing names a version.
-const AZURE_API_VERSION: &str = "2024-10-21";
+pub(crate) const AZURE_API_VERSION: &str = "2024-10-21";
 
 /// The endpoint of a deployment, and why it cannot be called, when it cannot.
 pub(crate) struct Reach {

@@ -26,6 +26,12 @@ impl<'a> Entry<'a> {
         Self { entry, params, info, credential, defaults: defaults.clone() }
     }
 
+    /// An entry that is nothing but `params`.
+    pub(crate) fn of_params(params: Section<'a>) -> Self {
+        let absent = || Section::absent(params.reader(), params.path());
+        Self { entry: absent(), info: absent(), credential: absent(), defaults: absent(), params }
+    }
+
     /// A setting of `litellm_params`.
     pub(crate) fn param(&self, key: &str) -> Option<Field<'a>> {
         self.params.get(key).or_else(|| self.credential.get(key)).or_else(|| self.defaults.get(key))

@@ -4,6 +4,7 @@
 //! section (`compile`), and what comes out is a [`RoutingTable`] and every [`Problem`] there is.
 
 pub mod env;
+pub mod objects;
 pub mod problem;
 pub mod watch;
 

@@ -235,6 +235,9 @@ impl ErrorClass {
 pub struct ByClass<T>([Option<T>; ErrorClass::COUNT]);
 
 impl<T: Copy> ByClass<T> {
+    /// No class has a value.
+    pub const NONE: Self = Self([None; ErrorClass::COUNT]);
+
     /// The value for `class`, when one is set.
     pub const fn get(&self, class: ErrorClass) -> Option<T> {
         self.0[class as usize]

@@ -68,6 +68,33 @@ impl Plan {
     pub fn group(group: GroupName) -> Self {
         Self::Group { group, level: None, options: Arc::default() }
     }
+
+    /// Changes what differs at every stop.
+    pub fn for_each_stop(&mut self, change: &mut dyn FnMut(&mut StopOptions)) {
+        match self {
+            Self::Group { options, .. }
+            | Self::Target { options, .. }
+            | Self::Brought { options, .. }
+            | Self::Asked { options } => change(Arc::make_mut(options)),
+            Self::Fallback { children, .. } | Self::Conditional { children, .. } => {
+                children.iter_mut().for_each(|child| child.for_each_stop(change));
+            }
+            Self::LoadBalance(balance) => {
+                Arc::make_mut(balance).shares.iter_mut().for_each(|share| share.plan.for_each_stop(change));
+            }
+        }
+    }
+}
+
+/// A config object, compiled.
+#[derive(Debug, Clone)]
+pub struct ConfigObject {
+    /// The way of requests that bring it.
+    pub plan: Arc<Plan>,
+    /// Headers of the client that it looks at or sends on, in lower case.
+    pub headers: Vec<String>,
+    /// What is odd about it, in words for whoever wrote it.
+    pub warnings: Vec<String>,
 }
 
 /// A choice among children by weight.
@@ -216,6 +243,27 @@ pub enum DropStep {
     Item(usize),
     /// Every item.
     Items,
+}
+
+/// The path in `text`, written like `a.b`, `a[0].b` or `a[*].b`; `None` when it is none.
+pub fn parse_drop_path(text: &str) -> Option<DropPath> {
+    let mut path = DropPath::new();
+    for part in text.split('.') {
+        let (name, mut places) = part.split_at(part.find('[').unwrap_or(part.len()));
+        if name.is_empty() {
+            return None;
+        }
+        path.push(DropStep::Member(name.to_owned()));
+        while let Some(rest) = places.strip_prefix('[') {
+            let (place, rest) = rest.split_once(']')?;
+            path.push(if place == "*" { DropStep::Items } else { DropStep::Item(place.parse().ok()?) });
+            places = rest;
+        }
+        if !places.is_empty() {
+            return None;
+        }
+    }
+    Some(path)
 }
 
 /// A model's name, and what stood in place of the stars of its pattern.

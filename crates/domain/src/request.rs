@@ -1,6 +1,7 @@
 //! A client's request, read once.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -8,7 +9,8 @@ use serde_json::value::RawValue;
 
 use crate::json::JsonObject;
 use crate::limits::Tokens;
-use crate::plan::Credentials;
+use crate::plan::{ConfigObject, Credentials};
+use crate::secret::Secret;
 
 /// What a client asks for.
 #[derive(Debug, Clone)]
@@ -19,7 +21,7 @@ pub struct Request {
     pub trace_id: String,
     /// What is to be done.
     pub operation: Operation,
-    /// The model as the client wrote it.
+    /// The model as the client wrote it; empty where a config object names it.
     pub model: String,
     /// What to send on.
     pub payload: Payload,
@@ -191,6 +193,21 @@ pub struct Controls {
     pub models: Option<ModelChoice>,
     /// The client's `User-Agent`, for tag patterns.
     pub user_agent: Option<String>,
+    /// The config object it goes by, instead of the plan of its model.
+    pub config: Option<ConfigUse>,
+}
+
+/// A config object that a request goes by, and what of the request it looks at.
+#[derive(Debug, Clone)]
+pub struct ConfigUse {
+    /// The config object.
+    pub object: Arc<ConfigObject>,
+    /// The path of the URL, as the client wrote it.
+    pub path: String,
+    /// Those headers of the client that the config object wants, by their names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// Tells whose sessions these are: the key that the client showed to this router.
+    pub tenant: Option<Secret>,
 }
 
 /// Further models of a request.

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use crate::deployment::Deployment;
 use crate::group::ModelGroup;
 use crate::name::{DeploymentId, GroupName};
-use crate::plan::Plan;
+use crate::plan::{Called, ConfigObject, Plan, StopOptions};
+use crate::provider::Catalog;
 use crate::settings::{RoutingSettings, ServerSettings};
 use crate::store::StoreSettings;
 
@@ -24,6 +25,10 @@ pub struct RoutingTable {
     upstream_names: HashMap<String, GroupName>,
     default_entry: Option<Entry>,
     listed: Vec<ListedModel>,
+    /// Every provider that a plan may name.
+    pub catalog: Catalog,
+    /// Config objects by the ids that clients send instead of them.
+    pub saved_configs: HashMap<String, Arc<ConfigObject>>,
     /// How requests are routed, apart from groups and deployments.
     pub routing: RoutingSettings,
     /// How the HTTP side behaves.
@@ -124,7 +129,7 @@ impl RoutingTable {
     }
 
     /// What `model` leads to. In this order: a deployment's id, a group, alias or route of that
-    /// name, a pattern, a provider's own model name, the default.
+    /// name, a virtual key's model, a pattern, a provider's own model name, the default.
     pub fn find(&self, model: &str) -> Option<Found> {
         if let Some(deployment) = self.deployments.get(model) {
             let plan = Plan::Target { deployment: deployment.id.clone(), options: Arc::default() };
@@ -134,6 +139,9 @@ impl RoutingTable {
         if let Some(entry) = self.entries.get(model) {
             return Some(Found { entry: entry.clone(), captures: Vec::new() });
         }
+        if let Some(entry) = self.by_virtual_key(model) {
+            return Some(Found { entry, captures: Vec::new() });
+        }
         for (pattern, entry) in &self.patterns {
             if let Some(captures) = pattern.captures(model) {
                 return Some(Found { entry: entry.clone(), captures });
@@ -142,6 +150,16 @@ impl RoutingTable {
         let by_upstream_name = self.upstream_names.get(model).and_then(|group| self.entries.get(group.as_str()));
         let entry = by_upstream_name.or(self.default_entry.as_ref())?;
         Some(Found { entry: entry.clone(), captures: Vec::new() })
+    }
+
+    /// What `@key/model` leads to: the model at the provider that the virtual key is for.
+    fn by_virtual_key(&self, model: &str) -> Option<Entry> {
+        let (key, model) = model.split_once('/').filter(|(key, _)| key.starts_with('@'))?;
+        let group = self.groups.get(key)?.name.clone();
+        let called = Called { model: model.to_owned(), captures: Vec::new() };
+        let options = Arc::new(StopOptions { called: Some(called), ..StopOptions::default() });
+        let plan = Plan::Group { group: group.clone(), level: None, options };
+        Some(Entry { plan: Arc::new(plan), group: Some(group) })
     }
 
     /// The group of that name.

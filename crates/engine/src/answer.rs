@@ -71,6 +71,10 @@ pub struct AnswerHead {
     pub attempts: Vec<AttemptRecord>,
     /// Retries within stops.
     pub retries: u32,
+    /// Whether it failed for good where it might have been tried again: the provider wants too long a pause.
+    pub gave_up: bool,
+    /// Whether it went by a config object.
+    pub by_config: bool,
     /// How many the policy allowed, once there was one.
     pub max_retries: Option<u32>,
     /// How long the last call might take.

@@ -64,12 +64,18 @@ impl Call<'_> {
             None => answer.await,
             Some(limit) => match tokio::time::timeout(limit, answer).await {
                 Ok(result) => result,
-                Err(_) => Err(Failure::new(
-                    FailureKind::Timeout,
-                    format!("the provider did not answer within {} s", limit.as_secs_f64()),
-                )),
+                Err(_) => Err(Failure::new(FailureKind::Timeout, self.too_late(limit))),
             },
         }
+    }
+
+    /// What a client hears when nothing came within `limit`.
+    fn too_late(&self, limit: Duration) -> String {
+        // In the words of Portkey's gateway, which its clients know.
+        if self.request.controls.config.is_some() && (self.caller_set_timeout() || self.options.timeout.is_some()) {
+            return format!("Request exceeded the timeout sent in the request: {}ms", limit.as_millis());
+        }
+        format!("the provider did not answer within {} s", limit.as_secs_f64())
     }
 
     /// How long it may take: a stream to its first content, a whole reply to its last byte.

@@ -1,7 +1,5 @@
 //! The way of a request that brings `models`: the one it asks for, then the others, in order or as they are drawn.
 
-use std::sync::Arc;
-
 use serde_json::value::RawValue;
 use weighbridge_domain::failure::{Failure, FailureKind, FailureSet};
 use weighbridge_domain::plan::{Called, FallbackOn, Plan, StopOptions};
@@ -32,7 +30,7 @@ pub(crate) fn plan(
         let is_asked = asked.is_some_and(|asked| std::ptr::eq(asked, terms));
         let may_bring = is_asked && may_bring_credentials(table, found.entry.group.as_ref());
         let credentials = request.controls.credentials.as_ref().filter(|_| may_bring);
-        for_each_stop(&mut plan, &mut |options| {
+        plan.for_each_stop(&mut |options| {
             options.called = Some(called.clone());
             options.credentials = credentials.cloned();
             set(terms, request, options);
@@ -58,21 +56,6 @@ fn drawn<'a>(mut models: Vec<&'a ModelTerms>, roll: &mut dyn FnMut() -> f64) -> 
         drawn.push(models.remove(place.unwrap_or(models.len() - 1)));
     }
     drawn
-}
-
-fn for_each_stop(plan: &mut Plan, change: &mut dyn FnMut(&mut StopOptions)) {
-    match plan {
-        Plan::Group { options, .. }
-        | Plan::Target { options, .. }
-        | Plan::Brought { options, .. }
-        | Plan::Asked { options } => change(Arc::make_mut(options)),
-        Plan::Fallback { children, .. } | Plan::Conditional { children, .. } => {
-            children.iter_mut().for_each(|child| for_each_stop(child, change));
-        }
-        Plan::LoadBalance(balance) => {
-            Arc::make_mut(balance).shares.iter_mut().for_each(|share| for_each_stop(&mut share.plan, change));
-        }
-    }
 }
 
 /// Gives a stop a model's terms.

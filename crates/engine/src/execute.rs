@@ -9,6 +9,7 @@ use weighbridge_domain::deployment::Deployment;
 use weighbridge_domain::failure::{Failure, FailureFacts, FailureKind};
 use weighbridge_domain::limits::Tokens;
 use weighbridge_domain::name::DeploymentId;
+use weighbridge_domain::plan::Balance;
 use weighbridge_domain::policy::CooldownVerdict;
 use weighbridge_domain::request::Request;
 use weighbridge_domain::table::RoutingTable;
@@ -20,6 +21,7 @@ use weighbridge_state::{LatencySample, Outcome};
 use crate::admit::{Admitted, Ask, Resting};
 use crate::answer::{Answer, AnswerBody, Failed};
 use crate::attempt::{Call, Reply, ReplyBody, judge};
+use crate::balance::Chooser;
 use crate::journal::Journal;
 use crate::permit::Permit;
 use crate::plan::{self, Way};
@@ -44,6 +46,8 @@ pub(crate) async fn execute(world: &World, table: &Arc<RoutingTable>, request: R
         request: &request,
         way: &way,
         decided: HashMap::new(),
+        turns: HashMap::new(),
+        refused: HashMap::new(),
         deadline: Instant::now() + budget,
         tried: Vec::new(),
         retries: 0,
@@ -72,6 +76,10 @@ struct Run<'a> {
     way: &'a Way,
     /// The shares that were chosen, by balance.
     decided: HashMap<Arc<str>, usize>,
+    /// The turns it has taken, by balance.
+    turns: HashMap<Arc<str>, Option<u64>>,
+    /// The shares that it was refused at, by balance.
+    refused: HashMap<Arc<str>, Vec<usize>>,
     /// New attempts start before it.
     deadline: Instant,
     /// Deployments that failed this request.
@@ -102,18 +110,25 @@ impl Run<'_> {
                 break failure;
             }
             let stop = itinerary.stop(at);
-            let resting = match self.onward(&itinerary, at, ALL_COOLING) {
-                Some(_) => Resting::PassOver,
-                None => Resting::TryLeastBad,
+            let beyond = self.beyond(&itinerary, at);
+            let resting = match beyond {
+                None if !self.has_another_choice(stop) => Resting::TryLeastBad,
+                _ => Resting::PassOver,
             };
             let failure = match self.try_stop(stop, at == 0, resting, journal).await {
                 Ok(reached) => return Ok(reached),
                 Err(failure) => failure,
             };
-            if failure.kind == FailureKind::AllCooling && resting == Resting::PassOver {
+            let is_resting = failure.kind == FailureKind::AllCooling && resting == Resting::PassOver;
+            if is_resting {
                 passed_over.push(stop.clone());
+                if self.undecide(stop) {
+                    itinerary = self.itinerary(journal)?;
+                    continue;
+                }
             }
-            match self.onward(&itinerary, at, failure.facts()) {
+            let next = if is_resting { beyond } else { self.onward(&itinerary, at, failure.facts()) };
+            match next {
                 Some(next) if Instant::now() < self.deadline => {
                     journal.fell_back(&stop.name(), &itinerary.stop(next).name(), failure.kind);
                     at = next;
@@ -144,11 +159,51 @@ impl Run<'_> {
     async fn arrive(&mut self, itinerary: &mut Itinerary, at: usize, journal: &mut Journal) -> Result<(), Failure> {
         while let StopTarget::Undecided { balance, .. } = &itinerary.stop(at).target {
             let balance = Arc::clone(balance);
-            let turn = self.world.state().ticket(&balance.key).await;
-            self.decided.insert(Arc::clone(&balance.key), balance.rotation.at(turn).unwrap_or_default());
+            let mut turn = self.turns.get(&balance.key).copied().flatten();
+            let place = self.chooser(&balance).choose(&balance, &mut turn).await;
+            self.turns.insert(Arc::clone(&balance.key), turn);
+            self.decided.insert(Arc::clone(&balance.key), place);
             *itinerary = self.itinerary(journal)?;
         }
         Ok(())
+    }
+
+    fn chooser(&self, balance: &Balance) -> Chooser<'_> {
+        let refused = self.refused.get(&balance.key).map_or(&[][..], Vec::as_slice);
+        Chooser { world: self.world, table: self.table, request: self.request, refused }
+    }
+
+    /// Whether a balance that led to `stop` has another share to lead to.
+    fn has_another_choice(&self, stop: &Stop) -> bool {
+        let has_another = |balance: &Arc<Balance>| {
+            let mut refused = self.refused.get(&balance.key).cloned().unwrap_or_default();
+            refused.extend(self.decided.get(&balance.key));
+            Chooser { refused: &refused, ..self.chooser(balance) }.has_another(balance)
+        };
+        stop.choices.iter().any(has_another)
+    }
+
+    /// Takes back the innermost decision that led to `stop`, where everybody rests, and can be taken otherwise. Says
+    /// whether there was one.
+    fn undecide(&mut self, stop: &Stop) -> bool {
+        for balance in &stop.choices {
+            if let Some(place) = self.decided.remove(&balance.key) {
+                self.refused.entry(Arc::clone(&balance.key)).or_default().push(place);
+            }
+            if self.chooser(balance).has_another(balance) {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// The stop after the one at `at` when all who could be asked there rest. A config object moves on then, whatever
+    /// its fallback is for: they were not asked.
+    fn beyond(&self, itinerary: &Itinerary, at: usize) -> Option<usize> {
+        match self.request.controls.config {
+            Some(_) if !self.request.controls.disable_fallbacks => itinerary.beyond(at),
+            _ => self.onward(itinerary, at, ALL_COOLING),
+        }
     }
 
     /// The stop after the one at `at` when it fails like `failure`.
@@ -187,7 +242,12 @@ impl Run<'_> {
             self.last = Some(failure.clone());
             let allowed = self.allowed_retries(stop, &deployment, failure.kind);
             match self.verdict(stop, &failure, attempts, allowed) {
-                Verdict::Leave => return Err(failure),
+                Verdict::Leave => {
+                    if allowed >= attempts && failure.retry_after.is_some() && stop.options.retry_after.is_some() {
+                        journal.gave_up();
+                    }
+                    return Err(failure);
+                }
                 Verdict::Next => {}
                 Verdict::Again(pause) => {
                     let back_at = Instant::now() + pause;
@@ -257,9 +317,9 @@ impl Run<'_> {
         let state = Arc::clone(self.world.state());
         let counted = grant.counted();
         let permit = Permit::new(state, self.world.clock(), grant, Arc::clone(&deployment), peers);
-        let upstream_model = match &stop.options.called {
-            Some(called) => deployment.model.fill(&called.captures, &called.model),
-            None => deployment.model.fill(&self.way.captures, &self.request.model),
+        let Some(upstream_model) = plan::upstream_model(self.way, self.request, stop, &deployment) else {
+            permit.settle(Some(Tokens { input: 0, output: 0 }), Outcome::Neutral);
+            return Err(Failure::new(FailureKind::BadRequest, "`model` is missing, and the config names none"));
         };
         let call = Call {
             deployment: &deployment,

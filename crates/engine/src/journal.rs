@@ -57,7 +57,8 @@ impl Journal {
             ms: 0,
             first_token_ms: None,
         };
-        Self { observer, clock, started, head: AnswerHead::default(), record: Some(record) }
+        let head = AnswerHead { by_config: request.controls.config.is_some(), ..AnswerHead::default() };
+        Self { observer, clock, started, head, record: Some(record) }
     }
 
     /// Where the request has got to.
@@ -106,6 +107,11 @@ impl Journal {
         self.head.retries += 1;
         self.head.max_retries = Some(allowed);
         self.observer.observe(&Event::Retried { group, kind });
+    }
+
+    /// The stop is not tried again, though it might have been: the provider wants too long a pause.
+    pub(crate) fn gave_up(&mut self) {
+        self.head.gave_up = true;
     }
 
     /// The next stop is taken.

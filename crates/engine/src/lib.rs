@@ -6,6 +6,7 @@
 mod admit;
 pub mod answer;
 mod attempt;
+mod balance;
 mod choice;
 mod clock;
 mod dice;

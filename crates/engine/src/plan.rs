@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use weighbridge_domain::deployment::Deployment;
 use weighbridge_domain::failure::{Failure, FailureKind, FailureSet};
 use weighbridge_domain::group::ModelGroup;
 use weighbridge_domain::name::GroupName;
@@ -9,7 +10,7 @@ use weighbridge_domain::plan::{Balance, Called, Credentials, FallbackOn, Plan, S
 use weighbridge_domain::request::{ClientFallback, Request};
 use weighbridge_domain::table::RoutingTable;
 use weighbridge_routing::condition::Facts;
-use weighbridge_routing::itinerary::{self, Itinerary, Stop, StopTarget};
+use weighbridge_routing::itinerary::{self, Itinerary, Stop, StopTarget, Unresolved};
 
 use crate::choice;
 
@@ -29,14 +30,26 @@ impl Way {
         request: &Request,
         decided: &dyn Fn(&Balance) -> Option<usize>,
     ) -> Result<Itinerary, Failure> {
-        let facts = Facts {
-            metadata: request.controls.metadata.as_deref(),
-            body: request.payload.json(),
-            path: request.operation.path(),
-            headers: &[],
-        };
-        itinerary::resolve(&self.plan, self.asked.as_deref(), &facts, decided)
-            .map_err(|why| Failure::new(FailureKind::NoCandidate, why.to_string()))
+        itinerary::resolve(&self.plan, self.asked.as_deref(), &facts(request), decided).map_err(|why| match why {
+            Unresolved::NoBranch => {
+                Failure { status: Some(400), ..Failure::new(FailureKind::NoCandidate, why.to_string()) }
+            }
+            Unresolved::NoModel => {
+                Failure { status: Some(404), ..Failure::new(FailureKind::NotFound, why.to_string()) }
+            }
+            Unresolved::NoWeight => Failure::new(FailureKind::NoCandidate, why.to_string()),
+        })
+    }
+}
+
+/// What a plan may look at.
+pub(crate) fn facts(request: &Request) -> Facts<'_> {
+    let config = request.controls.config.as_ref();
+    Facts {
+        metadata: request.controls.metadata.as_deref(),
+        body: request.payload.json(),
+        path: config.map_or(request.operation.path(), |config| &config.path),
+        headers: config.map_or(&[], |config| &config.headers),
     }
 }
 
@@ -48,6 +61,17 @@ impl Way {
 pub(crate) fn prepare(table: &RoutingTable, request: &Request, roll: &mut dyn FnMut() -> f64) -> Result<Way, Failure> {
     let found = table.find(&request.model);
     let may_bring = may_bring_credentials(table, found.as_ref().and_then(|found| found.entry.group.as_ref()));
+    if let Some(config) = &request.controls.config {
+        let (asked, captures) = match found {
+            Some(found) => (Some(found.entry.plan), found.captures),
+            None => (None, Vec::new()),
+        };
+        let plan = match request.controls.fallbacks {
+            None => Arc::clone(&config.object.plan),
+            Some(_) => own_fallbacks(table, request, config.object.plan.as_ref().clone(), may_bring),
+        };
+        return Ok(Way { plan: own_lists(table, request, plan), asked, captures });
+    }
     if let Some(choice) = &request.controls.models {
         let first = choice::plan(table, request, choice, roll)?;
         let plan = own_fallbacks(table, request, first, may_bring);
@@ -74,6 +98,20 @@ pub(crate) fn group_of<'a>(table: &'a RoutingTable, stop: &'a Stop) -> Option<&'
         StopTarget::Undecided { .. } => return None,
     };
     table.group(name).map(Arc::as_ref)
+}
+
+/// What the model is called at `deployment`; `None` when neither the request nor its config object says.
+pub(crate) fn upstream_model(way: &Way, request: &Request, stop: &Stop, deployment: &Deployment) -> Option<String> {
+    let (captures, asked) = match &stop.options.called {
+        Some(called) => (&called.captures, called.model.as_str()),
+        None => (&way.captures, request.model.as_str()),
+    };
+    let name = deployment.model.fill(captures, asked);
+    if !name.is_empty() {
+        return Some(name);
+    }
+    let (_, usual) = stop.options.defaults.iter().find(|(key, _)| key == "model")?;
+    serde_json::from_str(usual.get()).ok()
 }
 
 /// The plan without its fallbacks to other groups: the request brought its own.

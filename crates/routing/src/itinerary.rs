@@ -25,6 +25,8 @@ pub struct Stop {
     pub options: Arc<StopOptions>,
     /// Where in the plan it stands: `config.targets[0].targets[1]`.
     pub path: String,
+    /// The balances that were decided for this stop, and could be decided otherwise: innermost first.
+    pub choices: Vec<Arc<Balance>>,
     /// Innermost first.
     detours: Vec<(FallbackOn, usize)>,
 }
@@ -66,7 +68,8 @@ pub enum Unresolved {
 impl fmt::Display for Unresolved {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::NoBranch => "no condition of the plan holds for this request, and it has no default",
+            // In the words of Portkey's gateway, which its clients know.
+            Self::NoBranch => "Query router did not resolve to any valid target",
             Self::NoWeight => "every target of the load balance has weight 0",
             Self::NoModel => "the plan goes by the request's model, which is not configured",
         })
@@ -135,7 +138,11 @@ impl Resolver<'_> {
             Plan::LoadBalance(balance) => match (self.decided)(balance) {
                 Some(place) => {
                     let share = balance.shares.get(place).ok_or(Unresolved::NoWeight)?;
+                    let start = self.itinerary.stops.len();
                     self.add(&share.plan, Path::Child(&path, place), above)?;
+                    if let Some(first) = self.itinerary.stops.get_mut(start) {
+                        first.choices.push(Arc::clone(balance));
+                    }
                 }
                 None => {
                     let target = StopTarget::Undecided { balance: Arc::clone(balance), among: outline(plan) };
@@ -167,7 +174,13 @@ impl Resolver<'_> {
 
     fn push(&mut self, target: StopTarget, options: &Arc<StopOptions>, path: Path<'_>, above: Option<&StopOptions>) {
         let options = above.map_or_else(|| Arc::clone(options), |above| Arc::new(above.over(options)));
-        self.itinerary.stops.push(Stop { target, options, path: path.to_string(), detours: Vec::new() });
+        self.itinerary.stops.push(Stop {
+            target,
+            options,
+            path: path.to_string(),
+            choices: Vec::new(),
+            detours: Vec::new(),
+        });
     }
 }
 

@@ -7,4 +7,5 @@ pub mod cooldown;
 pub mod estimate;
 pub mod itinerary;
 pub mod retry;
+pub mod sessions;
 pub mod strategy;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use weighbridge_domain::failure::{ErrorClass, Failure, FailureKind};
-use weighbridge_domain::plan::StopOptions;
+use weighbridge_domain::plan::{RetryAfter, StopOptions};
 use weighbridge_domain::policy::{Backoff, RetryPolicy};
 
 /// The longest Retry-After that a request sits out.
@@ -71,8 +71,16 @@ pub fn after(
         (Chance::None, _) | (Chance::Elsewhere, false) => Verdict::Leave,
         (Chance::Anywhere | Chance::Elsewhere, true) => Verdict::Next,
         (Chance::Anywhere, false) => {
+            let retry_after = match (options.retry_after, failure.retry_after) {
+                (Some(RetryAfter::Ignore), _) => None,
+                (Some(RetryAfter::Heed), Some(after)) if failure.http_status() == 429 && after > LONGEST_WAIT => {
+                    return Verdict::Leave;
+                }
+                (Some(RetryAfter::Heed), after) => after.filter(|_| failure.http_status() == 429),
+                (None, after) => after,
+            };
             let own = options.backoff.map(|base| power(base, situation.retries_done));
-            Verdict::Again(pause(&policy.backoff, own, situation.retries_done, failure.retry_after, sample))
+            Verdict::Again(pause(&policy.backoff, own, situation.retries_done, retry_after, sample))
         }
     }
 }
@@ -126,7 +134,7 @@ mod tests {
 
     use proptest::prelude::*;
     use weighbridge_domain::failure::{ErrorClass, Failure, FailureKind};
-    use weighbridge_domain::plan::StopOptions;
+    use weighbridge_domain::plan::{RetryAfter, StopOptions};
     use weighbridge_domain::policy::RetryPolicy;
 
     use super::{Situation, Verdict, after, allowed_retries};
@@ -159,6 +167,22 @@ mod tests {
         };
         assert_eq!(after_s(3), Verdict::Again(Duration::from_secs(3)));
         assert_eq!(after_s(61), Verdict::Again(Duration::from_millis(500)));
+    }
+
+    #[test]
+    fn retry_after_is_heeded_or_ignored_where_a_stop_says_so() {
+        let situation = Situation { retries_left: 1, retries_done: 0, another_left: false };
+        let after_s = |kind, secs, retry_after| {
+            let failure = Failure { retry_after: Some(Duration::from_secs(secs)), ..Failure::new(kind, "") };
+            let options = StopOptions { retry_after: Some(retry_after), ..StopOptions::default() };
+            after(&failure, &RetryPolicy::default(), &options, situation, 0.0)
+        };
+        let limited = FailureKind::RateLimited;
+        assert_eq!(after_s(limited, 3, RetryAfter::Heed), Verdict::Again(Duration::from_secs(3)));
+        assert_eq!(after_s(limited, 61, RetryAfter::Heed), Verdict::Leave);
+        assert_eq!(after_s(limited, 3, RetryAfter::Ignore), Verdict::Again(Duration::from_millis(500)));
+        let other = after_s(FailureKind::Overloaded, 61, RetryAfter::Heed);
+        assert_eq!(other, Verdict::Again(Duration::from_millis(500)), "only a 429's is");
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::app::App;
 use crate::controls::span;
 use crate::deployments::rows;
 use crate::refusal::Refusal;
-use crate::request::{self, Arrival};
+use crate::request::{self, Arrival, Setting};
 use crate::snapshot::Snapshot;
 
 /// `GET /router/deployments`: every deployment, as it is now.
@@ -70,12 +70,14 @@ pub(crate) async fn rank(State(app): State<Arc<App>>, request: Request) -> Resul
     let arrival = Arrival {
         id: app.ids.of(&parts.headers),
         operation: Operation::Chat,
+        path: parts.uri.path(),
         path_model: None,
         headers: &parts.headers,
         body: request::collect(body, table.server.max_body_bytes).await?,
     };
-    let request = request::outline(arrival, &table.routing)?;
-    if table.find(&request.model).is_none() {
+    let setting = Setting { table: &table, configs: &app.configs };
+    let request = request::outline(arrival, setting)?;
+    if request.controls.config.is_none() && table.find(&request.model).is_none() {
         let message = format!("The model `{}` does not exist here.", request.model);
         return Err(Refusal::not_found(message).about("model"));
     }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use weighbridge_engine::Engine;
 
 use crate::admission::Admission;
+use crate::configs::Configs;
 use crate::drain::Drain;
 use crate::id::Ids;
 use crate::snapshot::Snapshot;
@@ -60,6 +61,7 @@ pub struct App {
     pub(crate) reload: Arc<dyn Reload>,
     pub(crate) drain: Drain,
     pub(crate) admission: Admission,
+    pub(crate) configs: Configs,
     pub(crate) ids: Ids,
 }
 
@@ -72,6 +74,7 @@ impl App {
             reload: parts.reload,
             drain: parts.drain,
             admission: Admission::default(),
+            configs: Configs::default(),
             ids: Ids::new(),
         })
     }

@@ -63,6 +63,13 @@ fn shows(headers: &HeaderMap, key: &Secret) -> bool {
     bearers.chain(plain).fold(false, |found, shown| found | bool::from(shown.ct_eq(expected)))
 }
 
+/// Whether `text` is the key that opens this router, as it stands or behind `Bearer`.
+pub(crate) fn is_key(text: &str, server: &ServerSettings) -> bool {
+    let Access::Key(key) = &server.access else { return false };
+    let shown = bearer(text.as_bytes()).unwrap_or(text.as_bytes());
+    bool::from(shown.ct_eq(key.reveal().as_bytes()))
+}
+
 /// The token of `Bearer <token>`.
 fn bearer(value: &[u8]) -> Option<&[u8]> {
     let (scheme, token) = value.split_at_checked(7)?;

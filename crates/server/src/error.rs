@@ -13,7 +13,7 @@ use weighbridge_domain::event::AttemptRecord;
 use weighbridge_domain::failure::{Failure, FailureKind};
 use weighbridge_domain::name::DeploymentId;
 use weighbridge_domain::time::millis;
-use weighbridge_engine::Failed;
+use weighbridge_engine::{AnswerHead, Failed};
 
 use crate::headers::Stamp;
 
@@ -23,10 +23,25 @@ const RETRY_AFTER_UNKNOWN: Duration = Duration::from_secs(1);
 const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
-/// `OpenAI`'s envelope.
+/// `OpenAI`'s envelope, and beside it what Portkey's clients look for.
 #[derive(Serialize)]
 struct Envelope<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    errors: &'a [String],
     error: Fields<'a>,
+}
+
+/// Whose clients are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// Everybody's.
+    OpenAi,
+    /// Those of Portkey's gateway as well.
+    Portkey,
 }
 
 #[derive(Serialize)]
@@ -35,7 +50,7 @@ struct Fields<'a> {
     #[serde(rename = "type")]
     kind: &'a str,
     param: Option<&'a str>,
-    code: &'a str,
+    code: Option<&'a str>,
     #[serde(serialize_with = "attempts")]
     attempts: &'a [AttemptRecord],
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
@@ -56,10 +71,10 @@ pub(crate) struct Detail<'a> {
     pub(crate) message: &'a str,
     pub(crate) kind: Cow<'a, str>,
     pub(crate) param: Option<Cow<'a, str>>,
-    /// `None` is the status as text.
     pub(crate) code: Option<Cow<'a, str>>,
     pub(crate) attempts: &'a [AttemptRecord],
     pub(crate) problems: &'a [String],
+    pub(crate) shape: Shape,
 }
 
 /// The response for a request that the engine could not get answered.
@@ -71,9 +86,10 @@ pub(crate) fn failed(failed: &Failed, stamp: &Stamp) -> Response {
         message: &failure.message,
         kind: error_type(failure.kind).into(),
         param: own_param(failure).map(Cow::Borrowed),
-        code: error_code(failure.kind).map(Cow::Borrowed),
+        code: own_code(head, failure, status.as_str()).map(|code| code.to_owned().into()),
         attempts: &head.attempts,
         problems: &[],
+        shape: if head.by_config && failure.kind == FailureKind::NoCandidate { Shape::Portkey } else { Shape::OpenAi },
     };
     if let Some(upstream) = &upstream {
         detail.message = &upstream.message;
@@ -96,12 +112,17 @@ pub(crate) fn respond(status: StatusCode, retry_after: Option<Duration>, detail:
         message: detail.message,
         kind: &detail.kind,
         param: detail.param.as_deref(),
-        code: detail.code.as_deref().unwrap_or(status.as_str()),
+        code: detail.code.as_deref(),
         attempts: detail.attempts,
         problems: detail.problems,
     };
     // Text and numbers only, which always print.
-    let body = serde_json::to_vec(&Envelope { error }).unwrap_or_default();
+    let (failure, errors) = match detail.shape {
+        Shape::OpenAi => (None, &[][..]),
+        Shape::Portkey => (Some("failure"), detail.problems),
+    };
+    let envelope = Envelope { status: failure, message: failure.map(|_| detail.message), errors, error };
+    let body = serde_json::to_vec(&envelope).unwrap_or_default();
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
     let headers = response.headers_mut();
@@ -122,6 +143,13 @@ pub(crate) fn respond(status: StatusCode, retry_after: Option<Duration>, detail:
 fn status(failure: &Failure) -> StatusCode {
     let of = |code| StatusCode::from_u16(code).ok().filter(|status| (400..600).contains(&status.as_u16()));
     of(failure.http_status()).or_else(|| of(failure.kind.default_status())).unwrap_or(StatusCode::BAD_GATEWAY)
+}
+
+/// The `code` of an error whose provider named none; the status where nobody knows better. Portkey has none for the
+/// timeout of a config object.
+fn own_code<'a>(head: &AnswerHead, failure: &Failure, status: &'a str) -> Option<&'a str> {
+    let is_portkeys = head.by_config && failure.kind == FailureKind::Timeout && failure.body.is_none();
+    error_code(failure.kind).or((!is_portkeys).then_some(status))
 }
 
 /// The `code` of an error whose provider named none, where `OpenAI` has one that SDKs look for.

@@ -90,7 +90,7 @@ impl Stamp {
             headers.insert(RESPONSE_COST, HeaderValue::from_static("0"));
         }
         if self.families.portkey {
-            let count = if head.retries == 0 { "0" } else { "-1" };
+            let count = if head.retries == 0 && !head.gave_up { "0" } else { "-1" };
             headers.insert(RETRY_ATTEMPT_COUNT, HeaderValue::from_static(count));
         }
     }
@@ -230,6 +230,8 @@ mod tests {
             api_base: Some("https://user:pass@eu.example/v1?key=1".into()),
             attempts: vec![attempt("dep-1", 500, Some(FailureKind::ServerError)), attempt("dep-2", 200, None)],
             retries: 1,
+            gave_up: false,
+            by_config: false,
             max_retries: Some(2),
             timeout: Some(Duration::from_secs(30)),
             fallbacks: 0,

@@ -11,7 +11,7 @@ use weighbridge_domain::table::RoutingTable;
 use crate::app::App;
 use crate::headers::Stamp;
 use crate::refusal::Refusal;
-use crate::request::{self, Arrival};
+use crate::request::{self, Arrival, Setting};
 use crate::{answer, auth, error};
 
 /// Serves `request`. Nothing is spawned for it: when the client hangs up this future is dropped,
@@ -56,10 +56,12 @@ impl Asked<'_> {
             id: self.id,
             operation: self.operation,
             path_model: path_model.map(|Path(model)| model),
+            path: parts.uri.path(),
             headers: &parts.headers,
             body: request::collect(body, table.server.max_body_bytes).await?,
         };
-        let request = request::read(arrival, &table.routing)?;
+        let setting = Setting { table: &table, configs: &self.app.configs };
+        let request = request::read(arrival, setting)?;
         Ok(match self.app.engine.execute(table, request).await {
             Ok(answer) => answer::answered(answer, slot, self.stamp),
             Err(failed) => error::failed(&failed, self.stamp),

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
+use weighbridge_config::objects::Invalid;
 
-use crate::error::{Detail, respond};
+use crate::error::{Detail, Shape, respond};
 
 /// Why a request was turned away, in words for the client.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,18 +22,35 @@ struct Reason {
     param: Option<Cow<'static, str>>,
     retry_after: Option<Duration>,
     problems: Vec<String>,
+    /// Whether Portkey's clients are told in their own shape as well.
+    is_about_config: bool,
 }
 
 impl Refusal {
     /// A refusal with `status` and the error type `kind` that tells `message`.
     pub(crate) fn new(status: StatusCode, kind: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
         let message = message.into();
-        Self(Box::new(Reason { status, kind, message, param: None, retry_after: None, problems: Vec::new() }))
+        Self(Box::new(Reason {
+            status,
+            kind,
+            message,
+            param: None,
+            retry_after: None,
+            problems: Vec::new(),
+            is_about_config: false,
+        }))
     }
 
     /// 400: what is in `param` cannot be used.
     pub(crate) fn bad(param: impl Into<Cow<'static, str>>, message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "invalid_request_error", message).about(param)
+    }
+
+    /// 400: a config object cannot be used.
+    pub(crate) fn config(invalid: Invalid) -> Self {
+        let mut refusal = Self::bad("x-portkey-config", invalid.message).problems(invalid.errors);
+        refusal.0.is_about_config = true;
+        refusal
     }
 
     /// 404.
@@ -93,9 +111,10 @@ impl IntoResponse for Refusal {
             message: &self.0.message,
             kind: self.0.kind.into(),
             param: self.param().map(Cow::Borrowed),
-            code: None,
+            code: Some(self.0.status.as_str().into()),
             attempts: &[],
             problems: &self.0.problems,
+            shape: if self.0.is_about_config { Shape::Portkey } else { Shape::OpenAi },
         };
         respond(self.0.status, self.0.retry_after, &detail)
     }

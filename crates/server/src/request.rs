@@ -6,13 +6,15 @@ use http::{HeaderMap, StatusCode};
 use http_body::Body as _;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::Deserialize;
+use weighbridge_config::objects::leaves_model_open;
 use weighbridge_domain::json::JsonObject;
 use weighbridge_domain::request::{Estimate, Operation, Payload, Request};
-use weighbridge_domain::settings::RoutingSettings;
+use weighbridge_domain::table::RoutingTable;
 
+use crate::configs::Configs;
 use crate::controls::{self, wrong};
 use crate::refusal::Refusal;
-use crate::{id, multipart};
+use crate::{id, multipart, portkey};
 
 /// A request as it arrived.
 #[derive(Debug)]
@@ -21,6 +23,8 @@ pub struct Arrival<'a> {
     pub id: String,
     /// What is to be done.
     pub operation: Operation,
+    /// The path of its URL.
+    pub path: &'a str,
     /// The model, when the path names it; it wins over the body's.
     pub path_model: Option<String>,
     /// Its headers.
@@ -29,12 +33,21 @@ pub struct Arrival<'a> {
     pub body: Bytes,
 }
 
+/// What a request is read against.
+#[derive(Debug, Clone, Copy)]
+pub struct Setting<'a> {
+    /// The table in force.
+    pub table: &'a RoutingTable,
+    /// Config objects that were read before.
+    pub configs: &'a Configs,
+}
+
 /// Reads a request that is to be sent on.
 ///
 /// # Errors
 /// 400 with the field that is missing or wrong.
-pub fn read(arrival: Arrival<'_>, routing: &RoutingSettings) -> Result<Request, Refusal> {
-    let request = outline(arrival, routing)?;
+pub fn read(arrival: Arrival<'_>, setting: Setting<'_>) -> Result<Request, Refusal> {
+    let request = outline(arrival, setting)?;
     if let (Operation::Chat, Some(body)) = (request.operation, request.payload.json()) {
         require_messages(body)?;
     }
@@ -45,14 +58,14 @@ pub fn read(arrival: Arrival<'_>, routing: &RoutingSettings) -> Result<Request, 
 ///
 /// # Errors
 /// 400 with the field that is missing or wrong.
-pub fn outline(arrival: Arrival<'_>, routing: &RoutingSettings) -> Result<Request, Refusal> {
+pub fn outline(arrival: Arrival<'_>, setting: Setting<'_>) -> Result<Request, Refusal> {
     let content_type = arrival.headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     match content_type.filter(|content_type| multipart::is_form(content_type)) {
         Some(content_type) => {
             let content_type = content_type.to_owned();
-            form(arrival, content_type, routing)
+            form(arrival, content_type, setting)
         }
-        None => json(arrival, routing),
+        None => json(arrival, setting),
     }
 }
 
@@ -76,13 +89,17 @@ pub(crate) async fn collect(body: Body, length_max: usize) -> Result<Bytes, Refu
     }
 }
 
-fn json(arrival: Arrival<'_>, routing: &RoutingSettings) -> Result<Request, Refusal> {
+fn json(arrival: Arrival<'_>, setting: Setting<'_>) -> Result<Request, Refusal> {
+    let config = portkey::read(arrival.headers, arrival.path, setting)?;
     let body = JsonObject::parse(arrival.body).map_err(|error| Refusal::bad("request_body", sentence(&error)))?;
     let model = match arrival.path_model {
         Some(model) => model,
+        None if config.is_some() => body_model_if_any(&body)?,
         None => body_model(&body)?,
     };
-    let controls = controls::read(Some(&body), arrival.headers, &model, routing)?;
+    let mut controls = controls::read(Some(&body), arrival.headers, &model, &setting.table.routing)?;
+    controls.timeout = portkey::timeout(arrival.headers)?.or(controls.timeout);
+    controls.config = config;
     let stream = arrival.operation.may_stream() && flag(&body, "stream")?;
     Ok(Request {
         trace_id: id::trace_id(arrival.headers).unwrap_or(&arrival.id).to_owned(),
@@ -97,7 +114,8 @@ fn json(arrival: Arrival<'_>, routing: &RoutingSettings) -> Result<Request, Refu
     })
 }
 
-fn form(arrival: Arrival<'_>, content_type: String, routing: &RoutingSettings) -> Result<Request, Refusal> {
+fn form(arrival: Arrival<'_>, content_type: String, setting: Setting<'_>) -> Result<Request, Refusal> {
+    let config = portkey::read(arrival.headers, arrival.path, setting)?;
     let form = multipart::read(arrival.body, content_type, arrival.path_model.as_deref())?;
     let model = match arrival.path_model {
         Some(model) => model,
@@ -106,7 +124,9 @@ fn form(arrival: Arrival<'_>, content_type: String, routing: &RoutingSettings) -
             Ok(model) => model.to_owned(),
         },
     };
-    let controls = controls::read(None, arrival.headers, &model, routing)?;
+    let mut controls = controls::read(None, arrival.headers, &model, &setting.table.routing)?;
+    controls.timeout = portkey::timeout(arrival.headers)?.or(controls.timeout);
+    controls.config = config;
     Ok(Request {
         trace_id: id::trace_id(arrival.headers).unwrap_or(&arrival.id).to_owned(),
         id: arrival.id,
@@ -127,6 +147,15 @@ fn body_model(body: &JsonObject) -> Result<String, Refusal> {
         None if body.has("model") => Err(wrong("model", "a string")),
         None => Err(Refusal::bad("model", "`model` is missing.")),
     }
+}
+
+/// The body's model, where a config object may name it instead: nothing when the client leaves it open.
+fn body_model_if_any(body: &JsonObject) -> Result<String, Refusal> {
+    if !body.has("model") {
+        return Ok(String::new());
+    }
+    let model = body_model(body)?;
+    Ok(if leaves_model_open(&model) { String::new() } else { model })
 }
 
 fn require_messages(body: &JsonObject) -> Result<(), Refusal> {
@@ -170,17 +199,21 @@ mod tests {
     use bytes::Bytes;
     use http::{HeaderMap, HeaderValue};
     use weighbridge_domain::request::{Operation, Request};
-    use weighbridge_domain::settings::RoutingSettings;
+    use weighbridge_domain::table::RoutingTable;
 
-    use super::{Arrival, collect, outline, read};
+    use super::{Arrival, Setting, collect, outline, read};
+    use crate::configs::Configs;
 
     fn arrival<'a>(operation: Operation, path_model: Option<&str>, headers: &'a HeaderMap, body: &str) -> Arrival<'a> {
         let body = Bytes::copy_from_slice(body.as_bytes());
-        Arrival { id: "id".into(), operation, path_model: path_model.map(str::to_owned), headers, body }
+        let path = operation.path();
+        Arrival { id: "id".into(), operation, path, path_model: path_model.map(str::to_owned), headers, body }
     }
 
     fn check(operation: Operation, path_model: Option<&str>, body: &str) -> Result<Request, String> {
-        read(arrival(operation, path_model, &HeaderMap::new(), body), &RoutingSettings::default())
+        let (table, configs) = (RoutingTable::default(), Configs::default());
+        let setting = Setting { table: &table, configs: &configs };
+        read(arrival(operation, path_model, &HeaderMap::new(), body), setting)
             .map_err(|refusal| format!("{} {}", refusal.status().as_u16(), refusal.param().unwrap_or_default()))
     }
 
@@ -231,13 +264,14 @@ mod tests {
     #[test]
     fn a_question_about_a_request_needs_only_its_model() {
         let headers = HeaderMap::new();
-        let routing = RoutingSettings::default();
+        let (table, configs) = (RoutingTable::default(), Configs::default());
+        let setting = Setting { table: &table, configs: &configs };
         assert_eq!(
-            outline(arrival(Operation::Chat, None, &headers, r#"{"model":"gpt"}"#), &routing).unwrap().model,
+            outline(arrival(Operation::Chat, None, &headers, r#"{"model":"gpt"}"#), setting).unwrap().model,
             "gpt"
         );
         assert_eq!(
-            outline(arrival(Operation::Chat, None, &headers, "{}"), &routing).unwrap_err().param(),
+            outline(arrival(Operation::Chat, None, &headers, "{}"), setting).unwrap_err().param(),
             Some("model")
         );
     }
@@ -250,7 +284,9 @@ mod tests {
         let form =
             |model: &str| format!("--X\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\n{model}\r\n--X--\r\n");
         let read = |path_model, body: &str| {
-            read(arrival(Operation::Transcriptions, path_model, &headers, body), &RoutingSettings::default())
+            let (table, configs) = (RoutingTable::default(), Configs::default());
+            let setting = Setting { table: &table, configs: &configs };
+            read(arrival(Operation::Transcriptions, path_model, &headers, body), setting)
         };
         let request = read(None, &form("whisper")).unwrap();
         assert_eq!((request.model.as_str(), request.controls.num_retries), ("whisper", Some(4)));

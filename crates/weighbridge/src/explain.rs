@@ -7,7 +7,8 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use weighbridge::Router;
 use weighbridge_domain::request::Operation;
-use weighbridge_server::request::{Arrival, outline};
+use weighbridge_server::Configs;
+use weighbridge_server::request::{Arrival, Setting, outline};
 
 use crate::args::Explain;
 
@@ -20,12 +21,15 @@ pub(crate) fn run(args: &Explain) -> Result<(), String> {
     let router = Router::apart_from_file(&args.file.config).map_err(|error| error.to_string())?;
     let headers = headers(&args.header)?;
     let body = Bytes::from(body(&args.request)?);
-    let arrival =
-        Arrival { id: "explain".to_owned(), operation: Operation::Chat, path_model: None, headers: &headers, body };
+    let operation = Operation::Chat;
+    let path = "/v1/chat/completions";
+    let arrival = Arrival { id: "explain".to_owned(), operation, path, path_model: None, headers: &headers, body };
     let table = router.engine().table();
-    let request = outline(arrival, &table.routing).map_err(|refusal| refusal.message().to_owned())?;
+    let configs = Configs::default();
+    let request = outline(arrival, Setting { table: &table, configs: &configs })
+        .map_err(|refusal| refusal.message().to_owned())?;
     let lines = router.engine().explain(&table, &request);
-    if table.find(&request.model).is_none() {
+    if request.controls.config.is_none() && table.find(&request.model).is_none() {
         return Err(lines.join("\n"));
     }
     for line in lines {

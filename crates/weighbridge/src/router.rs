@@ -17,13 +17,15 @@ use weighbridge_engine::answer::EventStream;
 use weighbridge_engine::{Answer, AnswerBody, Engine, Failed, Parts};
 use weighbridge_providers::catalog::catalog;
 use weighbridge_providers::transport::HttpTransport;
-use weighbridge_server::request::{Arrival, read};
+use weighbridge_server::Configs;
+use weighbridge_server::request::{Arrival, Setting, read};
 
 /// A router in this process, on the state that its configuration names. Cheap to share behind an `Arc`; must be made
 /// and used within a tokio runtime.
 #[derive(Debug)]
 pub struct Router {
     engine: Arc<Engine>,
+    configs: Configs,
     requests: AtomicU64,
 }
 
@@ -85,7 +87,7 @@ impl Router {
 
     fn from_loaded(loaded: Loaded) -> Result<Self, BuildError> {
         let engine = engine(loaded, Arc::new(Silent))?;
-        Ok(Self { engine: Arc::new(engine), requests: AtomicU64::new(0) })
+        Ok(Self { engine: Arc::new(engine), configs: Configs::default(), requests: AtomicU64::new(0) })
     }
 
     /// A chat completion, by `OpenAI`'s request body.
@@ -137,9 +139,11 @@ impl Router {
         let number = self.requests.fetch_add(1, Ordering::Relaxed);
         let headers = HeaderMap::new();
         let body = Bytes::from(body.to_string());
-        let arrival = Arrival { id: format!("call-{number}"), operation, path_model: None, headers: &headers, body };
-        let request =
-            read(arrival, &table.routing).map_err(|refusal| CallError::Request(refusal.message().to_owned()))?;
+        let path = operation.path();
+        let arrival =
+            Arrival { id: format!("call-{number}"), operation, path, path_model: None, headers: &headers, body };
+        let setting = Setting { table: &table, configs: &self.configs };
+        let request = read(arrival, setting).map_err(|refusal| CallError::Request(refusal.message().to_owned()))?;
         self.engine.execute(table, request).await.map_err(CallError::Failed)
     }
 }

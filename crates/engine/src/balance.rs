@@ -1,0 +1,137 @@
+//! Which share of a balance a request gets: in turn, by chance or as its session has it, of those that do not rest.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+use weighbridge_domain::deployment::Deployment;
+use weighbridge_domain::plan::{Balance, Draw, Plan, Sticky};
+use weighbridge_domain::request::Request;
+use weighbridge_domain::table::RoutingTable;
+use weighbridge_routing::{candidates, condition, sessions};
+use weighbridge_state::Claim;
+
+use crate::plan::facts;
+use crate::world::World;
+
+/// One request before a balance.
+pub(crate) struct Chooser<'a> {
+    pub(crate) world: &'a World,
+    pub(crate) table: &'a RoutingTable,
+    pub(crate) request: &'a Request,
+    /// Shares that it was refused at.
+    pub(crate) refused: &'a [usize],
+}
+
+impl Chooser<'_> {
+    /// The place of the share that the request gets. `turn` is its turn, once it has taken one. When all shares rest
+    /// it is as if none did.
+    pub(crate) async fn choose(&self, balance: &Balance, turn: &mut Option<u64>) -> usize {
+        let mut open = self.open(balance);
+        if open.iter().all(|open| !open) {
+            open = balance.shares.iter().map(|share| share.weight > 0.0).collect();
+        }
+        match &balance.draw {
+            Draw::Random => sessions::drawn(balance, &open, self.world.roll()),
+            Draw::Sticky(sticky) => match self.session(balance, sticky) {
+                Some(session) => self.keep_to(balance, sticky, &session, &open).await,
+                None => self.in_turn(balance, &open, turn).await,
+            },
+            Draw::Turns => self.in_turn(balance, &open, turn).await,
+        }
+    }
+
+    /// Whether a share is left that the request was not refused at and that does not rest.
+    pub(crate) fn has_another(&self, balance: &Balance) -> bool {
+        self.open(balance).contains(&true)
+    }
+
+    fn open(&self, balance: &Balance) -> Vec<bool> {
+        let is_open = |(place, share): (usize, &weighbridge_domain::plan::Share)| {
+            share.weight > 0.0 && !self.refused.contains(&place) && !rests(self.world, self.table, &share.plan)
+        };
+        balance.shares.iter().enumerate().map(is_open).collect()
+    }
+
+    async fn in_turn(&self, balance: &Balance, open: &[bool], turn: &mut Option<u64>) -> usize {
+        let turn = match *turn {
+            Some(turn) => turn,
+            None => *turn.insert(self.world.state().ticket(&balance.key).await),
+        };
+        let first = balance.rotation.at(turn).unwrap_or_default();
+        if open.get(first).copied().unwrap_or_default() {
+            return first;
+        }
+        balance.rotation.order_from(turn).into_iter().find(|place| open[*place]).unwrap_or(first)
+    }
+
+    /// What the session has, unless that is gone or rests; then it is given another.
+    async fn keep_to(&self, balance: &Balance, sticky: &Sticky, session: &str, open: &[bool]) -> usize {
+        let place_of = |mark: &str| {
+            let place = balance.shares.iter().position(|share| &*share.mark == mark)?;
+            open[place].then_some(place)
+        };
+        let wanted = sessions::preferred(balance, open, session);
+        let mark = balance.shares[wanted].mark.as_ref();
+        let claim = Claim { session, wanted: mark, instead_of: None, lasts: sticky.lasts };
+        let given = self.world.state().claim(claim, self.world.now()).await;
+        if let Some(place) = place_of(&given) {
+            return place;
+        }
+        let claim = Claim { instead_of: Some(&given), ..claim };
+        let given = self.world.state().claim(claim, self.world.now()).await;
+        place_of(&given).unwrap_or(wanted)
+    }
+
+    /// The name of the request's session; `None` when nothing tells it from others.
+    fn session(&self, balance: &Balance, sticky: &Sticky) -> Option<String> {
+        let config = self.request.controls.config.as_ref()?;
+        let facts = facts(self.request);
+        let mut hash = Sha256::new();
+        let mut add = |text: &str| {
+            hash.update((text.len() as u64).to_le_bytes());
+            hash.update(text);
+        };
+        add(&balance.key);
+        add(config.tenant.as_ref().map_or("", |tenant| tenant.reveal()));
+        let mut is_told = config.tenant.is_some();
+        for (number, field) in sticky.fields.iter().enumerate() {
+            if let Some(value) = condition::lookup(field, &facts) {
+                add(&number.to_string());
+                add(&value.to_string());
+                is_told = true;
+            }
+        }
+        is_told.then(|| {
+            hash.finalize()[..16].iter().fold(String::with_capacity(32), |mut name, byte| {
+                // Writing to a string cannot fail.
+                let _written = write!(name, "{byte:02x}");
+                name
+            })
+        })
+    }
+}
+
+/// Whether nobody could be asked at `plan` now.
+fn rests(world: &World, table: &RoutingTable, plan: &Plan) -> bool {
+    match plan {
+        Plan::Group { group, level, .. } => table.group(group).is_some_and(|group| {
+            let is_meant = |deployment: &&Arc<Deployment>| level.is_none_or(|level| deployment.order == level);
+            all_rest(world, &group.deployments.iter().filter(is_meant).cloned().collect::<Vec<_>>())
+        }),
+        Plan::Brought { group, .. } => {
+            group.deployments.iter().any(|deployment| !deployment.is_fleeting) && all_rest(world, &group.deployments)
+        }
+        // One that is asked for by its id is asked whether it rests or not.
+        Plan::Target { .. } | Plan::Asked { .. } | Plan::Conditional { .. } => false,
+        Plan::Fallback { children, .. } => children.iter().all(|child| rests(world, table, child)),
+        Plan::LoadBalance(balance) => {
+            let mut shares = balance.shares.iter().filter(|share| share.weight > 0.0);
+            shares.all(|share| rests(world, table, &share.plan))
+        }
+    }
+}
+
+fn all_rest(world: &World, deployments: &[Arc<Deployment>]) -> bool {
+    !world.state().view(deployments, world.now()).iter().any(candidates::is_usable)
+}
