@@ -16,7 +16,7 @@ use weighbridge_domain::table::{Entry, LeftOut, ListedModel, RoutingTable};
 use weighbridge_domain::usage::Price;
 use weighbridge_domain::view::{DeploymentView, Health, WindowUsage};
 use weighbridge_engine::{Engine, Parts};
-use weighbridge_providers::transport::{Sending, Transport};
+use weighbridge_providers::transport::{Reach, Sending, Transport};
 use weighbridge_state::memory::MemoryStore;
 
 use crate::app::{App, AppParts, MetricsPage, Reload, Reloaded, Reloading};
@@ -82,7 +82,7 @@ pub(crate) fn app(table: RoutingTable, drain: Drain) -> Arc<App> {
 struct Nobody;
 
 impl Transport for Nobody {
-    fn send(&self, _: http::Request<Bytes>) -> Sending<'_> {
+    fn send(&self, _: http::Request<Bytes>, _: Reach) -> Sending<'_> {
         Box::pin(async { Err(Failure::new(FailureKind::Unreachable, "nobody is there")) })
     }
 }
