@@ -103,6 +103,7 @@ impl Call<'_> {
             payload: &self.request.payload,
             stream: self.request.stream,
             options: self.options,
+            headers: &[],
             request_id: &self.request.id,
         };
         if let Some(text) = &self.request.controls.mock_response {
