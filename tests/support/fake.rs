@@ -6,7 +6,7 @@ use tower::ServiceExt;
 use weighbridge_domain::failure::{Failure, FailureKind};
 use weighbridge_domain::request::Operation;
 use weighbridge_fakellm::FakeLlm;
-use weighbridge_providers::transport::{BodyStream, Sending, Transport};
+use weighbridge_providers::transport::{BodyStream, Reach, Sending, Transport};
 
 /// Reaches the simulated providers below `http://fake/`; every other host refuses connections.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ impl FakeTransport {
 }
 
 impl Transport for FakeTransport {
-    fn send(&self, request: http::Request<Bytes>) -> Sending<'_> {
+    fn send(&self, request: http::Request<Bytes>, _: Reach) -> Sending<'_> {
         Box::pin(async move {
             if request.uri().host() != Some("fake") {
                 return Err(Failure::new(
@@ -48,7 +48,7 @@ impl Redirected {
 }
 
 impl Transport for Redirected {
-    fn send(&self, mut request: http::Request<Bytes>) -> Sending<'_> {
+    fn send(&self, mut request: http::Request<Bytes>, _: Reach) -> Sending<'_> {
         let path = request.uri().path();
         let ends = Operation::ALL.iter().map(|operation| operation.path()).filter(|end| path.ends_with(end));
         // `/chat/completions` ends in `/completions` too.

@@ -511,12 +511,14 @@ fn settings_of_the_whole() {
         allow_client_side_credentials: true, dangerously_allow_mock_testing_request_params: false}\n\
         litellm_settings: {require_auth_for_metrics_endpoint: true, json_logs: 'true', max_fallbacks: 2}\n\
         router_settings: {enable_pre_call_checks: 1, enable_tag_filtering: yes, tag_filtering_match_any: false}\n\
-        server: {max_body_bytes: 1024, max_concurrent_requests: 5, response_headers: [weighbridge]}\n\
+        server: {max_body_bytes: 1024, max_concurrent_requests: 5, response_headers: [weighbridge],\n\
+        \x20 custom_hosts: [vllm, 10.4.0.0/16]}\n\
         routing: {max_wait: 1.5}\n";
     let loaded = table(&(one("") + rest));
     let (routing, server) = (&loaded.table.routing, &loaded.table.server);
     assert_eq!(server.access, Access::Key(Secret::new("sk-from-variable")));
     assert_eq!((server.max_body_bytes, server.max_concurrent_requests), (1024, 5));
+    assert!(server.custom_hosts.permits([10, 4, 0, 1].into(), false));
     assert!(server.metrics_need_key && server.json_logs && !server.response_headers.litellm);
     assert_eq!((routing.max_wait.as_millis(), routing.max_fallbacks), (1500, 2));
     assert!(routing.pre_call_checks && routing.tag_filtering && !routing.tags_match_any);

@@ -4,13 +4,14 @@
 //! touches the network, so that whatever decides can be tested with plain values.
 //!
 //! In reading order: [`name`], [`limits`], [`usage`], [`provider`], [`deployment`], [`group`],
-//! [`plan`], [`settings`], [`store`], [`table`] are what an operator configures; [`json`], [`request`], [`failure`] are
+//! [`plan`], [`hosts`], [`settings`], [`store`], [`table`] are what an operator configures; [`json`], [`request`], [`failure`] are
 //! what passes through; [`view`] and [`event`] are what is known and what happened.
 
 pub mod deployment;
 pub mod event;
 pub mod failure;
 pub mod group;
+pub mod hosts;
 pub mod json;
 pub mod limits;
 pub mod name;

@@ -245,25 +245,25 @@ pub enum DropStep {
     Items,
 }
 
-/// The path in `text`, written like `a.b`, `a[0].b` or `a[*].b`; `None` when it is none.
+/// The most steps of a path: more than anybody's body is deep.
+const MOST_STEPS: usize = 32;
+
+/// The path that `text` writes, `a.b`, `a[0].b` or `a[*].b`; `None` when it is none.
 pub fn parse_drop_path(text: &str) -> Option<DropPath> {
     let mut path = DropPath::new();
     for part in text.split('.') {
         let (name, mut places) = part.split_at(part.find('[').unwrap_or(part.len()));
-        if name.is_empty() {
+        if name.is_empty() || name.contains(']') {
             return None;
         }
         path.push(DropStep::Member(name.to_owned()));
-        while let Some(rest) = places.strip_prefix('[') {
-            let (place, rest) = rest.split_once(']')?;
+        while !places.is_empty() {
+            let (place, rest) = places.strip_prefix('[')?.split_once(']')?;
             path.push(if place == "*" { DropStep::Items } else { DropStep::Item(place.parse().ok()?) });
             places = rest;
         }
-        if !places.is_empty() {
-            return None;
-        }
     }
-    Some(path)
+    (path.len() <= MOST_STEPS).then_some(path)
 }
 
 /// A model's name, and what stood in place of the stars of its pattern.
@@ -334,4 +334,48 @@ pub enum Test {
     NotIn(Vec<serde_json::Value>),
     /// Matches anywhere in the text.
     Matches(Regex),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{DropStep, parse_drop_path};
+
+    /// The path that `text` is, a word a step.
+    fn shown(text: &str) -> Option<String> {
+        let word = |step: &DropStep| match step {
+            DropStep::Member(name) => name.clone(),
+            DropStep::Item(at) => at.to_string(),
+            DropStep::Items => "*".to_owned(),
+        };
+        parse_drop_path(text).map(|path| path.iter().map(word).collect::<Vec<_>>().join(" "))
+    }
+
+    #[test]
+    fn paths_are_names_and_places() {
+        let rows = [
+            ("seed", Some("seed")),
+            ("a.b", Some("a b")),
+            ("a[0].b", Some("a 0 b")),
+            ("tools[*].function.strict", Some("tools * function strict")),
+            ("a[1][*]", Some("a 1 *")),
+            ("a-b_c d", Some("a-b_c d")),
+            ("", None),
+            (".a", None),
+            ("a.", None),
+            ("a..b", None),
+            ("[0]", None),
+            ("a.[0]", None),
+            ("a[", None),
+            ("a[]", None),
+            ("a[-1]", None),
+            ("a[x]", None),
+            ("a[0]b", None),
+            ("a]", None),
+            ("a[0]]", None),
+        ];
+        for (text, path) in rows {
+            assert_eq!(shown(text).as_deref(), path, "{text}");
+        }
+        assert!(shown(&["a"; 32].join(".")).is_some() && shown(&["a"; 33].join(".")).is_none());
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::hosts::HostRules;
 use crate::secret::Secret;
 
 /// How requests are routed, apart from groups and deployments.
@@ -60,6 +61,8 @@ pub enum WhenAllCooling {
 pub struct ServerSettings {
     /// Who is let in.
     pub access: Access,
+    /// What hosts clients may name beyond public ones.
+    pub custom_hosts: HostRules,
     /// The longest request body, in bytes.
     pub max_body_bytes: usize,
     /// Requests served at once; past it 503.
@@ -80,6 +83,7 @@ impl Default for ServerSettings {
     fn default() -> Self {
         Self {
             access: Access::Open,
+            custom_hosts: HostRules::default(),
             max_body_bytes: 32 << 20,
             max_concurrent_requests: 10_000,
             response_headers: HeaderFamilies::default(),

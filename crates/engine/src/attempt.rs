@@ -15,7 +15,7 @@ use weighbridge_domain::request::Request;
 use weighbridge_domain::usage::Usage;
 use weighbridge_providers::encode::{Outgoing, encode};
 use weighbridge_providers::sse::{EventReader, ReaderOptions};
-use weighbridge_providers::transport::{BodyStream, UpstreamResponse};
+use weighbridge_providers::transport::{BodyStream, Reach, UpstreamResponse};
 use weighbridge_providers::{failure, remaining, reply, simulated};
 use weighbridge_state::Counted;
 
@@ -109,6 +109,7 @@ impl Call<'_> {
             payload: &self.request.payload,
             stream: self.request.stream,
             options: self.options,
+            headers: self.request.controls.config.as_ref().map_or(&[], |config| &config.headers),
             request_id: &self.request.id,
         };
         if let Some(text) = &self.request.controls.mock_response {
@@ -122,8 +123,13 @@ impl Call<'_> {
         }
         match self.deployment.endpoint.wire {
             Wire::Simulated => Ok(simulated::respond(&outgoing, world.now())),
-            Wire::OpenAi => world.transport().send(encode(&outgoing)?).await,
+            Wire::OpenAi => world.transport().send(encode(&outgoing)?, self.reach()).await,
         }
+    }
+
+    /// How far the call may go.
+    fn reach(&self) -> Reach {
+        if self.deployment.endpoint.is_foreign { Reach::Foreign } else { Reach::Configured }
     }
 
     /// Takes over what the provider says it has counted, where that is held against a limit here. What a client's own key

@@ -1,15 +1,17 @@
 //! A request as the bytes a provider wants.
 
+mod body;
+mod drops;
+mod headers;
+
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, Uri, header};
-use weighbridge_domain::deployment::{Auth, Deployment, Paths};
+use http::{Method, Uri};
+use weighbridge_domain::deployment::{Deployment, Paths};
 use weighbridge_domain::failure::{Failure, FailureKind};
-use weighbridge_domain::json::JsonObject;
 use weighbridge_domain::plan::StopOptions;
-use weighbridge_domain::request::{CONTROL_FIELDS, Operation, Payload, quoted};
-use weighbridge_domain::secret::Secret;
+use weighbridge_domain::request::{Operation, Payload};
 
 /// One call: what is sent, to whom, and what differs from the client's words.
 #[derive(Debug, Clone, Copy)]
@@ -26,74 +28,28 @@ pub struct Outgoing<'a> {
     pub stream: bool,
     /// What the stop sets otherwise.
     pub options: &'a StopOptions,
+    /// The client's headers, of which the stop may send some on.
+    pub headers: &'a [(String, String)],
     /// Travels along, so that both sides' logs can be matched.
     pub request_id: &'a str,
 }
 
-/// `OpenRouter` has fields of its own under names that steer this router elsewhere.
-const OPENROUTER_FIELDS: &[&str] = &["models", "route", "provider", "plugins", "transforms"];
-
-/// The HTTP request for `outgoing`. Nothing of the client's headers is in it; the body is the
-/// client's but for the model's name, the router's own fields, and what configuration sets.
+/// The HTTP request for `outgoing`. Nothing of the client's headers is in it but what the stop sends on; the body is the
+/// client's but for the model's name, the router's own fields, and what configuration sets and drops.
 ///
 /// # Errors
 /// `BadRequest` when the deployment's URL or a header cannot be sent, which configuration rules out
 /// except for bases that clients bring.
 pub fn encode(outgoing: &Outgoing<'_>) -> Result<http::Request<Bytes>, Failure> {
-    let (body, content_type) = match outgoing.payload {
-        Payload::Json(object) => (json_body(outgoing, object), HeaderValue::from_static("application/json")),
-        Payload::Form(form) => (form.with_model(outgoing.model), header_value(&form.content_type)?),
+    let body = match outgoing.payload {
+        Payload::Json(object) => body::json(outgoing, object),
+        Payload::Form(form) => form.with_model(outgoing.model),
     };
     let mut request = http::Request::new(body);
     *request.method_mut() = Method::POST;
     *request.uri_mut() = url(outgoing)?;
-    let headers = request.headers_mut();
-    headers.insert(header::CONTENT_TYPE, content_type);
-    headers.insert(header::ACCEPT, HeaderValue::from_static(if outgoing.stream { "text/event-stream" } else { "*/*" }));
-    headers.insert(HeaderName::from_static("x-request-id"), header_value(outgoing.request_id)?);
-    for (name, value) in &outgoing.deployment.endpoint.headers {
-        headers.insert(header_name(name)?, secret_value(value)?);
-    }
-    if let Some((name, value)) = credential(outgoing)? {
-        headers.insert(name, value);
-    }
+    *request.headers_mut() = headers::all(outgoing)?;
     Ok(request)
-}
-
-/// The client's object with everything set, filled in and dropped.
-fn json_body(outgoing: &Outgoing<'_>, object: &JsonObject) -> Bytes {
-    let deployment = outgoing.deployment;
-    let mut set: Vec<(&str, Cow<'_, str>)> = Vec::with_capacity(4);
-    let is_same_model = object.text("model").is_some_and(|model| model == outgoing.model);
-    // Azure takes the model from the path; its name in the body is ignored there.
-    if !is_same_model {
-        set.push(("model", quoted(outgoing.model)));
-    }
-    for (key, value) in &outgoing.options.overrides {
-        set.push((key, Cow::Borrowed(value.get())));
-    }
-    for (key, value) in &deployment.body_defaults {
-        if !object.has(key) && !set.iter().any(|(name, _)| name == key) {
-            set.push((key, Cow::Borrowed(value.get())));
-        }
-    }
-    if outgoing.stream && outgoing.operation.may_stream() && deployment.endpoint.stream_usage {
-        set.push(("stream_options", with_usage(object.raw("stream_options"))));
-    }
-    let is_openrouter = deployment.endpoint.provider.as_str() == "openrouter";
-    object.rewrite(&set, |key| {
-        let is_control = CONTROL_FIELDS.contains(&key) && !(is_openrouter && OPENROUTER_FIELDS.contains(&key));
-        is_control || deployment.body_drops.iter().any(|drop| drop == key)
-    })
-}
-
-/// `stream_options` with usage asked for, its other members kept.
-fn with_usage(options: Option<&str>) -> Cow<'static, str> {
-    let ask = Cow::Borrowed(r#"{"include_usage":true}"#);
-    let Some(options) = options.filter(|raw| *raw != "null") else { return ask };
-    let Ok(object) = JsonObject::parse(Bytes::copy_from_slice(options.as_bytes())) else { return ask };
-    let asked = object.rewrite(&[("include_usage", Cow::Borrowed("true"))], |_| false);
-    String::from_utf8(asked.into()).map_or(ask, Cow::Owned)
 }
 
 fn url(outgoing: &Outgoing<'_>) -> Result<Uri, Failure> {
@@ -136,51 +92,6 @@ fn escaped(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// The header that proves who is calling: the client's own key where one was brought.
-fn credential(outgoing: &Outgoing<'_>) -> Result<Option<(HeaderName, HeaderValue)>, Failure> {
-    let auth = &outgoing.deployment.endpoint.auth;
-    let own = outgoing.options.credentials.as_ref();
-    let own_key = own.and_then(|credentials| credentials.api_key.as_ref());
-    // A base that a client brought must never see the deployment's key.
-    if own_key.is_none() && own.is_some_and(|credentials| credentials.api_base.is_some()) {
-        return Ok(None);
-    }
-    match auth {
-        Auth::Header { name, secret } => Ok(Some((header_name(name)?, secret_value(own_key.unwrap_or(secret))?))),
-        Auth::Bearer(secret) => Ok(Some((header::AUTHORIZATION, bearer(own_key.unwrap_or(secret))?))),
-        Auth::None => match own_key {
-            Some(key) => Ok(Some((header::AUTHORIZATION, bearer(key)?))),
-            None => Ok(None),
-        },
-    }
-}
-
-fn bearer(secret: &Secret) -> Result<HeaderValue, Failure> {
-    sensitive(&format!("Bearer {}", secret.reveal()))
-}
-
-fn secret_value(secret: &Secret) -> Result<HeaderValue, Failure> {
-    sensitive(secret.reveal())
-}
-
-/// A header value that no log prints.
-fn sensitive(text: &str) -> Result<HeaderValue, Failure> {
-    let mut value = header_value(text)?;
-    value.set_sensitive(true);
-    Ok(value)
-}
-
-fn header_value(text: &str) -> Result<HeaderValue, Failure> {
-    HeaderValue::from_str(text).map_err(|_| {
-        Failure::new(FailureKind::BadRequest, "a header for the provider holds characters it must not hold")
-    })
-}
-
-fn header_name(text: &str) -> Result<HeaderName, Failure> {
-    HeaderName::from_bytes(text.as_bytes())
-        .map_err(|_| Failure::new(FailureKind::BadRequest, "a header for the provider has a name it must not have"))
-}
-
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
@@ -201,8 +112,17 @@ mod tests {
     fn send(deployment: &Deployment, body: &str, stream: bool, options: &StopOptions) -> http::Request<Bytes> {
         let payload = Payload::Json(JsonObject::parse(Bytes::copy_from_slice(body.as_bytes())).unwrap());
         let operation = Operation::Chat;
-        encode(&Outgoing { deployment, model: "up", operation, payload: &payload, stream, options, request_id: "r" })
-            .unwrap()
+        encode(&Outgoing {
+            deployment,
+            model: "up",
+            operation,
+            payload: &payload,
+            stream,
+            options,
+            headers: &[],
+            request_id: "r",
+        })
+        .unwrap()
     }
 
     fn bearer() -> Auth {

@@ -1,14 +1,25 @@
 //! The one way out: sends a request and hands back status, headers and the bytes as they come.
 
+mod foreign;
+mod resolver;
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use futures_util::{Stream, TryStreamExt};
 use http_body_util::BodyExt;
 use weighbridge_domain::failure::{Failure, FailureKind};
+use weighbridge_domain::hosts::Border;
+
+use self::foreign::Foreign;
+pub use self::resolver::{Resolved, Resolver, SystemResolver};
 
 /// A provider's answer, its body still arriving.
 pub type UpstreamResponse = http::Response<BodyStream>;
@@ -22,12 +33,25 @@ pub type Sending<'a> = Pin<Box<dyn Future<Output = Result<UpstreamResponse, Fail
 /// Sends requests to providers. Redirects are not followed. Timeouts but the one for connecting
 /// are the caller's: dropping the future or the body cancels the call.
 pub trait Transport: Send + Sync + fmt::Debug {
-    /// Sends `request`; answers when the response's headers are there.
+    /// Sends `request` as far as `reach` goes; answers when the response's headers are there.
     ///
     /// # Errors
     /// [`weighbridge_domain::failure::FailureKind::Unreachable`] when there was no connection,
-    /// `Timeout` when connecting took too long, `BrokenReply` when it broke before the headers.
-    fn send(&self, request: http::Request<Bytes>) -> Sending<'_>;
+    /// `Timeout` when connecting took too long, `BrokenReply` when it broke before the headers, `BadRequest` when a
+    /// client may not name this host.
+    fn send(&self, request: http::Request<Bytes>, reach: Reach) -> Sending<'_>;
+
+    /// Goes by `border` from now on where a client named the host. One that reaches nobody real need not care.
+    fn adopt(&self, _border: Border) {}
+}
+
+/// Who named the host that a request goes to, and with it how far it may go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// The operator: anywhere.
+    Configured,
+    /// A client: to public addresses, and what the rules allow.
+    Foreign,
 }
 
 /// Connections kept alive per provider while nobody uses them.
@@ -35,14 +59,24 @@ const IDLE_CONNECTIONS: usize = 256;
 /// How long connecting may take, TLS included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Sends over HTTP: one pool of connections for the whole process.
+/// Sends over HTTP. Hosts that clients name have connections of their own: what is checked is the address connected to.
 #[derive(Debug, Clone)]
 pub struct HttpTransport {
-    client: reqwest::Client,
+    configured: reqwest::Client,
+    foreign: Arc<ArcSwap<Foreign>>,
+    resolver: Arc<dyn Resolver>,
 }
 
 impl HttpTransport {
-    /// A transport with a fresh pool.
+    /// A transport with a fresh pool. Clients may name public hosts until [`Transport::adopt`] says more.
+    ///
+    /// # Errors
+    /// When the system's certificates cannot be read.
+    pub fn new() -> Result<Self, reqwest::Error> {
+        Self::with_resolver(Arc::new(SystemResolver))
+    }
+
+    /// The same, with names of hosts that clients name resolved by `resolver`.
     ///
     /// # Errors
     /// When the system's certificates cannot be read.
@@ -50,24 +84,27 @@ impl HttpTransport {
         clippy::let_underscore_must_use,
         reason = "a second installation is refused, and the first one is the same"
     )]
-    pub fn new() -> Result<Self, reqwest::Error> {
+    pub fn with_resolver(resolver: Arc<dyn Resolver>) -> Result<Self, reqwest::Error> {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = reqwest::Client::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .pool_max_idle_per_host(IDLE_CONNECTIONS)
-            // A redirect would carry credentials to somebody the operator never named.
-            .redirect(reqwest::redirect::Policy::none())
-            .tcp_nodelay(true)
-            .build()?;
-        Ok(Self { client })
+        let foreign = Foreign::new(Border::default(), Arc::clone(&resolver));
+        Ok(Self { configured: builder().build()?, foreign: Arc::new(ArcSwap::from_pointee(foreign)), resolver })
+    }
+
+    /// The client whose connections lead no further than `reach`.
+    fn client(&self, uri: &http::Uri, reach: Reach) -> Result<reqwest::Client, Failure> {
+        match reach {
+            Reach::Configured => Ok(self.configured.clone()),
+            Reach::Foreign => self.foreign.load().client(uri),
+        }
     }
 }
 
 impl Transport for HttpTransport {
-    fn send(&self, request: http::Request<Bytes>) -> Sending<'_> {
+    fn send(&self, request: http::Request<Bytes>, reach: Reach) -> Sending<'_> {
         Box::pin(async move {
+            let client = self.client(request.uri(), reach)?;
             let request = reqwest::Request::try_from(request).map_err(|error| failed(&error))?;
-            let response = self.client.execute(request).await.map_err(|error| failed(&error))?;
+            let response = client.execute(request).await.map_err(|error| failed(&error))?;
             let response = http::Response::<reqwest::Body>::from(response);
             let (parts, body) = response.into_parts();
             let stream = BodyExt::into_data_stream(body).map_err(|error| {
@@ -76,11 +113,31 @@ impl Transport for HttpTransport {
             Ok(http::Response::from_parts(parts, Box::pin(stream) as BodyStream))
         })
     }
+
+    fn adopt(&self, border: Border) {
+        if *self.foreign.load().border() != border {
+            // Connections that are open go with the old one: the new rules may forbid them.
+            self.foreign.store(Arc::new(Foreign::new(border, Arc::clone(&self.resolver))));
+        }
+    }
+}
+
+/// A client to be, with what holds for all.
+fn builder() -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .pool_max_idle_per_host(IDLE_CONNECTIONS)
+        // A redirect would carry credentials to somebody the operator never named.
+        .redirect(reqwest::redirect::Policy::none())
+        .tcp_nodelay(true)
 }
 
 /// A call that came to nothing, without the URL: its host and path are configuration, but a
 /// query may hold a secret.
 fn failed(error: &reqwest::Error) -> Failure {
+    if let Some(refusal) = foreign::refusal(error) {
+        return foreign::refused(refusal);
+    }
     if error.is_timeout() {
         return Failure::new(FailureKind::Timeout, "connecting to the provider took too long");
     }

@@ -75,7 +75,7 @@ pub(crate) async fn rank(State(app): State<Arc<App>>, request: Request) -> Resul
         headers: &parts.headers,
         body: request::collect(body, table.server.max_body_bytes).await?,
     };
-    let setting = Setting { table: &table, configs: &app.configs };
+    let setting = Setting { table: &table, engine: &app.engine, configs: &app.configs };
     let request = request::outline(arrival, setting)?;
     if request.controls.config.is_none() && table.find(&request.model).is_none() {
         let message = format!("The model `{}` does not exist here.", request.model);

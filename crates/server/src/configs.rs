@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use weighbridge_config::objects::{self, Above, Around, HostCheck, Invalid, Named};
 use weighbridge_domain::plan::ConfigObject;
 use weighbridge_domain::table::RoutingTable;
+use weighbridge_engine::Engine;
 
 /// The most config objects that are kept compiled.
 const MOST: usize = 2_000;
@@ -66,6 +67,7 @@ impl Configs {
         &self,
         source: Source<'_>,
         table: &RoutingTable,
+        engine: &Engine,
         read: impl FnOnce() -> Result<Map<String, Value>, Invalid>,
     ) -> Result<Arc<ConfigObject>, Invalid> {
         if let Some(known) = self.compiled.get(source.key)
@@ -73,7 +75,7 @@ impl Configs {
         {
             return Ok(known.object);
         }
-        let hosts = ClientHosts { table };
+        let hosts = ClientHosts { table, engine };
         let around = Around { table, id: source.id, hosts: &hosts, headers: source.above };
         let object = Arc::new(objects::compile(read()?, around)?);
         for warning in &object.warnings {
@@ -89,11 +91,14 @@ impl Configs {
 #[derive(Debug)]
 struct ClientHosts<'a> {
     table: &'a RoutingTable,
+    engine: &'a Engine,
 }
 
 impl HostCheck for ClientHosts<'_> {
-    fn check(&self, _url: &str) -> Result<Named, String> {
-        let _ = self.table;
-        Ok(Named::ByClient)
+    fn check(&self, url: &str) -> Result<Named, String> {
+        match self.engine.check_host(self.table, url) {
+            Ok(_) => Ok(Named::ByClient),
+            Err(refusal) => Err(refusal.to_string()),
+        }
     }
 }

@@ -60,7 +60,7 @@ impl Asked<'_> {
             headers: &parts.headers,
             body: request::collect(body, table.server.max_body_bytes).await?,
         };
-        let setting = Setting { table: &table, configs: &self.app.configs };
+        let setting = Setting { table: &table, engine: &self.app.engine, configs: &self.app.configs };
         let request = request::read(arrival, setting)?;
         Ok(match self.app.engine.execute(table, request).await {
             Ok(answer) => answer::answered(answer, slot, self.stamp),

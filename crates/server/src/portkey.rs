@@ -99,7 +99,7 @@ fn inline(config: Option<&str>, headers: &HeaderMap, setting: Setting<'_>) -> Re
         _ => Cow::Owned(whole_key(config, members(), &above, provider_key(headers, setting)).into_bytes()),
     };
     let source = Source { key: &key, id: None, above: &above };
-    let compiled = setting.configs.compiled(source, setting.table, || {
+    let compiled = setting.configs.compiled(source, setting.table, setting.engine, || {
         let mut object = config.map_or_else(|| Ok(Map::new()), objects::parse)?;
         let says_whom =
             ["provider", "virtual_key", "virtualKey", "targets"].iter().any(|key| object.contains_key(*key));

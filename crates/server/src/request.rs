@@ -10,6 +10,7 @@ use weighbridge_config::objects::leaves_model_open;
 use weighbridge_domain::json::JsonObject;
 use weighbridge_domain::request::{Estimate, Operation, Payload, Request};
 use weighbridge_domain::table::RoutingTable;
+use weighbridge_engine::Engine;
 
 use crate::configs::Configs;
 use crate::controls::{self, wrong};
@@ -38,6 +39,8 @@ pub struct Arrival<'a> {
 pub struct Setting<'a> {
     /// The table in force.
     pub table: &'a RoutingTable,
+    /// Who knows which hosts clients may name, and what was saved.
+    pub engine: &'a Engine,
     /// Config objects that were read before.
     pub configs: &'a Configs,
 }
@@ -195,14 +198,13 @@ fn sentence(error: &impl std::fmt::Display) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::{Arrival, Setting, collect, outline, read};
+    use crate::configs::Configs;
+    use crate::testkit;
     use axum::body::Body;
     use bytes::Bytes;
     use http::{HeaderMap, HeaderValue};
     use weighbridge_domain::request::{Operation, Request};
-    use weighbridge_domain::table::RoutingTable;
-
-    use super::{Arrival, Setting, collect, outline, read};
-    use crate::configs::Configs;
 
     fn arrival<'a>(operation: Operation, path_model: Option<&str>, headers: &'a HeaderMap, body: &str) -> Arrival<'a> {
         let body = Bytes::copy_from_slice(body.as_bytes());
@@ -211,8 +213,8 @@ mod tests {
     }
 
     fn check(operation: Operation, path_model: Option<&str>, body: &str) -> Result<Request, String> {
-        let (table, configs) = (RoutingTable::default(), Configs::default());
-        let setting = Setting { table: &table, configs: &configs };
+        let (engine, configs) = (testkit::engine(testkit::table()), Configs::default());
+        let setting = Setting { table: &engine.table(), engine: &engine, configs: &configs };
         read(arrival(operation, path_model, &HeaderMap::new(), body), setting)
             .map_err(|refusal| format!("{} {}", refusal.status().as_u16(), refusal.param().unwrap_or_default()))
     }
@@ -264,8 +266,8 @@ mod tests {
     #[test]
     fn a_question_about_a_request_needs_only_its_model() {
         let headers = HeaderMap::new();
-        let (table, configs) = (RoutingTable::default(), Configs::default());
-        let setting = Setting { table: &table, configs: &configs };
+        let (engine, configs) = (testkit::engine(testkit::table()), Configs::default());
+        let setting = Setting { table: &engine.table(), engine: &engine, configs: &configs };
         assert_eq!(
             outline(arrival(Operation::Chat, None, &headers, r#"{"model":"gpt"}"#), setting).unwrap().model,
             "gpt"
@@ -284,8 +286,8 @@ mod tests {
         let form =
             |model: &str| format!("--X\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\n{model}\r\n--X--\r\n");
         let read = |path_model, body: &str| {
-            let (table, configs) = (RoutingTable::default(), Configs::default());
-            let setting = Setting { table: &table, configs: &configs };
+            let (engine, configs) = (testkit::engine(testkit::table()), Configs::default());
+            let setting = Setting { table: &engine.table(), engine: &engine, configs: &configs };
             read(arrival(Operation::Transcriptions, path_model, &headers, body), setting)
         };
         let request = read(None, &form("whisper")).unwrap();

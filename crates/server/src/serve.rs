@@ -37,6 +37,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 /// # Errors
 /// When the listener cannot be used.
 pub async fn serve(listener: TcpListener, app: Arc<App>, drain: Drain) -> io::Result<()> {
+    app.engine.listens_on(listener.local_addr()?.port());
     let connections =
         Connections { router: router(Arc::clone(&app)), builder: builder(), ends: GracefulShutdown::new() };
     tokio::select! {

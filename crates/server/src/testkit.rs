@@ -16,7 +16,7 @@ use weighbridge_domain::table::{Entry, LeftOut, ListedModel, RoutingTable};
 use weighbridge_domain::usage::Price;
 use weighbridge_domain::view::{DeploymentView, Health, WindowUsage};
 use weighbridge_engine::{Engine, Parts};
-use weighbridge_providers::transport::{Sending, Transport};
+use weighbridge_providers::transport::{Reach, Sending, Transport};
 use weighbridge_state::memory::MemoryStore;
 
 use crate::app::{App, AppParts, MetricsPage, Reload, Reloaded, Reloading};
@@ -64,8 +64,8 @@ pub(crate) fn idle() -> DeploymentView {
     }
 }
 
-/// An app over `table`.
-pub(crate) fn app(table: RoutingTable, drain: Drain) -> Arc<App> {
+/// An engine over `table`.
+pub(crate) fn engine(table: RoutingTable) -> Arc<Engine> {
     let observer = Arc::new(Silent);
     let parts = Parts {
         state: Arc::new(MemoryStore::new(observer.clone())),
@@ -73,7 +73,12 @@ pub(crate) fn app(table: RoutingTable, drain: Drain) -> Arc<App> {
         observer,
         seed: Some(1),
     };
-    let engine = Arc::new(Engine::new(Arc::new(table), parts));
+    Arc::new(Engine::new(Arc::new(table), parts))
+}
+
+/// An app over `table`.
+pub(crate) fn app(table: RoutingTable, drain: Drain) -> Arc<App> {
+    let engine = engine(table);
     App::new(AppParts { engine, metrics: Arc::new(Page), reload: Arc::new(Refused), drain })
 }
 
@@ -82,7 +87,7 @@ pub(crate) fn app(table: RoutingTable, drain: Drain) -> Arc<App> {
 struct Nobody;
 
 impl Transport for Nobody {
-    fn send(&self, _: http::Request<Bytes>) -> Sending<'_> {
+    fn send(&self, _: http::Request<Bytes>, _: Reach) -> Sending<'_> {
         Box::pin(async { Err(Failure::new(FailureKind::Unreachable, "nobody is there")) })
     }
 }

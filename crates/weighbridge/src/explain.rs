@@ -26,7 +26,7 @@ pub(crate) fn run(args: &Explain) -> Result<(), String> {
     let arrival = Arrival { id: "explain".to_owned(), operation, path, path_model: None, headers: &headers, body };
     let table = router.engine().table();
     let configs = Configs::default();
-    let request = outline(arrival, Setting { table: &table, configs: &configs })
+    let request = outline(arrival, Setting { table: &table, engine: router.engine(), configs: &configs })
         .map_err(|refusal| refusal.message().to_owned())?;
     let lines = router.engine().explain(&table, &request);
     if request.controls.config.is_none() && table.find(&request.model).is_none() {

@@ -1,5 +1,6 @@
 //! `server`: how the HTTP side behaves.
 
+use weighbridge_domain::hosts::{BadRule, HostRule, HostRules};
 use weighbridge_domain::settings::{HeaderFamilies, ServerSettings};
 
 use crate::reader::{Field, Section};
@@ -22,7 +23,7 @@ pub(crate) fn read(top: &Section<'_>, settings: &mut ServerSettings) {
         settings.response_headers = families(&field);
     }
     if let Some(field) = server.get("custom_hosts") {
-        field.warn("this version does not serve x-portkey-custom-host", "the list is not used yet");
+        settings.custom_hosts = hosts(&field);
     }
     let size = |key: &str| server.get(key).and_then(|field| positive(&field));
     settings.max_body_bytes = size("max_body_bytes").unwrap_or(settings.max_body_bytes);
@@ -43,6 +44,30 @@ pub(crate) fn positive(field: &Field<'_>) -> Option<usize> {
         return None;
     }
     usize::try_from(count).ok()
+}
+
+/// What clients may reach; a single entry counts as a list of one.
+fn hosts(field: &Field<'_>) -> HostRules {
+    let entries = field.items().unwrap_or_else(|| vec![field.clone()]);
+    HostRules::new(entries.iter().filter_map(host).collect())
+}
+
+fn host(entry: &Field<'_>) -> Option<HostRule> {
+    let text = entry.text()?;
+    text.parse().map_err(|problem: BadRule| entry.error(format!("{}: {problem}", entry.shown()), hint(problem))).ok()
+}
+
+/// What to write instead.
+fn hint(problem: BadRule) -> &'static str {
+    match problem {
+        BadRule::Url => "write the host alone: vllm.internal or vllm.internal:8000",
+        BadRule::Port => "a port is 1 to 65535; without one every port is allowed",
+        BadRule::Star => "write *.svc.cluster.local for all names below svc.cluster.local",
+        BadRule::Address => "write 10.4.0.7, 10.4.0.0/16, fd00::/8 or [fd00::7]:8000",
+        BadRule::Name => {
+            "write a name such as vllm.internal, a suffix such as *.svc.cluster.local, an address or a range"
+        }
+    }
 }
 
 fn families(field: &Field<'_>) -> HeaderFamilies {

@@ -19,7 +19,7 @@ use weighbridge_domain::request::{Controls, Estimate, Operation, Payload, Reques
 use weighbridge_domain::settings::WhenAllCooling;
 use weighbridge_domain::table::RoutingTable;
 use weighbridge_domain::view::{DeploymentView, Health};
-use weighbridge_providers::transport::{Sending, Transport};
+use weighbridge_providers::transport::{Reach, Sending, Transport};
 use weighbridge_routing::condition::Facts;
 use weighbridge_routing::itinerary::resolve;
 use weighbridge_state::memory::MemoryStore;
@@ -33,7 +33,7 @@ use crate::world::{Parts, World};
 struct Nowhere;
 
 impl Transport for Nowhere {
-    fn send(&self, _: http::Request<Bytes>) -> Sending<'_> {
+    fn send(&self, _: http::Request<Bytes>, _: Reach) -> Sending<'_> {
         Box::pin(pending())
     }
 }

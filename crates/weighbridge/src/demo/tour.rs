@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use http::{Method, Request};
 use serde_json::{Value, json};
 use weighbridge_fakellm::{FakeLlm, ProviderScript};
-use weighbridge_providers::transport::{HttpTransport, Transport};
+use weighbridge_providers::transport::{HttpTransport, Reach, Transport};
 
 /// Walks through it.
 ///
@@ -111,7 +111,8 @@ impl Client {
         *request.method_mut() = method;
         *request.uri_mut() = format!("http://{}{path}", self.router).parse().unwrap_or_default();
         request.headers_mut().insert("content-type", http::HeaderValue::from_static("application/json"));
-        let (parts, mut stream) = self.http.send(request).await.map_err(|failure| failure.message)?.into_parts();
+        let (parts, mut stream) =
+            self.http.send(request, Reach::Configured).await.map_err(|failure| failure.message)?.into_parts();
         let mut whole = Vec::new();
         while let Some(chunk) = stream.next().await {
             whole.extend_from_slice(&chunk.map_err(|failure| failure.message)?);
