@@ -294,6 +294,41 @@ fn half_of_the_outcomes_rest_it_but_never_the_last_one_left() {
 }
 
 #[test]
+fn a_breaker_opens_also_where_answers_came_first() {
+    let breaker = |failures, percent| CooldownVerdict::Breaker { failures, percent, least: 5, lasts: MINUTE };
+    // The breaker, answers before the first failure, and the failure that opens it.
+    let rows = [
+        (breaker(Some(3), None), 0, 3),
+        (breaker(Some(3), None), 9, 3),
+        (breaker(None, Some(50)), 0, 5),
+        (breaker(None, Some(50)), 3, 3),
+        (breaker(Some(9), Some(40)), 6, 4),
+    ];
+    on_every_store(|bench| {
+        for (i, (verdict, answers, opens_at)) in rows.into_iter().enumerate() {
+            let a = unlimited(&format!("a{i}"));
+            for _ in 0..answers {
+                bench.succeed(&a, 0.0);
+            }
+            for failure in 1..opens_at {
+                bench.fail(&a, verdict, 1.0);
+                assert!(bench.is_ready(&a, 1.0), "{verdict:?}: failure {failure}");
+                bench.fail(&a, CooldownVerdict::Never, 1.0);
+            }
+            bench.fail(&a, verdict, 1.0);
+            assert_eq!(bench.refusal(&a, 2.0).retry_at, Some(bench.at(61.0)), "{verdict:?}");
+            let probe = bench.grant(&a, 61.0);
+            let outcome = Outcome::Failure { kind: FailureKind::ServerError, verdict };
+            bench.settle(&a, probe, None, outcome, 61.0);
+            let probe = bench.grant(&a, 181.0);
+            assert!(probe.is_probe, "it rested twice as long");
+            bench.settle(&a, probe, None, Outcome::Success { sample: None }, 181.0);
+            assert!(bench.is_ready(&a, 181.0));
+        }
+    });
+}
+
+#[test]
 fn allowed_fails_are_counted_within_the_cooldown_time() {
     on_every_store(|bench| {
         let a = unlimited("a");
