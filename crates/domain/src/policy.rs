@@ -152,4 +152,16 @@ pub enum CooldownVerdict {
         /// How long it rests, and how long a failure counts.
         lasts: Duration,
     },
+    /// It rests for `lasts` when its circuit breaker opens, even as the last healthy one of its group: when of the
+    /// outcomes of the last 60 s so many, or such a share, are failures.
+    Breaker {
+        /// So many failures; `None` leaves it to the share.
+        failures: Option<u32>,
+        /// Such a share of failures, in percent; `None` leaves it to their number.
+        percent: Option<u8>,
+        /// How many outcomes it takes for the share to say something.
+        least: u32,
+        /// How long it rests.
+        lasts: Duration,
+    },
 }

@@ -403,10 +403,16 @@ impl Game {
         let kind = kinds[self.dice.usize(..kinds.len())];
         let lasts = Duration::from_millis(self.dice.u64(1..20_000));
         let class = [None, Some(ErrorClass::Timeout)][self.dice.usize(..2)];
-        let verdict = match self.dice.u32(..4) {
+        let verdict = match self.dice.u32(..5) {
             0 => CooldownVerdict::Never,
             1 => CooldownVerdict::AtOnce(lasts),
             2 => CooldownVerdict::ByShare(lasts),
+            3 => CooldownVerdict::Breaker {
+                failures: [None, Some(self.dice.u32(..6))][self.dice.usize(..2)],
+                percent: [None, Some(self.dice.u8(..=100))][self.dice.usize(..2)],
+                least: self.dice.u32(..8),
+                lasts,
+            },
             _ => CooldownVerdict::Allowed { allowed: self.dice.u32(..3), class, lasts },
         };
         let sample = Latency {

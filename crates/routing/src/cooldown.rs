@@ -3,25 +3,31 @@
 use std::time::Duration;
 
 use weighbridge_domain::failure::{ErrorClass, Failure, FailureKind};
-use weighbridge_domain::policy::{CooldownPolicy, CooldownRule, CooldownVerdict};
+use weighbridge_domain::policy::{Breaker, CooldownPolicy, CooldownRule, CooldownVerdict};
 
 /// The longest rest a provider's Retry-After can ask for.
 const LONGEST_REST: Duration = Duration::from_secs(3600);
 
 /// Whether and how `failure` makes its deployment rest. `asked` is the request's `cooldown_time`;
-/// a timeout that the caller set says nothing about the deployment.
+/// a timeout that the caller set says nothing about the deployment, unless it has a breaker.
 pub fn verdict(
     failure: &Failure,
     policy: &CooldownPolicy,
     asked: Option<Duration>,
     caller_set_timeout: bool,
 ) -> CooldownVerdict {
+    if policy.duration.is_zero() {
+        return CooldownVerdict::Never;
+    }
+    if let CooldownRule::Breaker(breaker) = &policy.rule {
+        return by_breaker(failure, breaker, policy.duration);
+    }
     let Some(weight) = weight(failure.kind) else { return CooldownVerdict::Never };
     if failure.kind == FailureKind::Timeout && caller_set_timeout {
         return CooldownVerdict::Never;
     }
     let lasts = duration(failure, policy, asked);
-    if policy.duration.is_zero() || lasts.is_zero() {
+    if lasts.is_zero() {
         return CooldownVerdict::Never;
     }
     let standard = match weight {
@@ -39,6 +45,37 @@ pub fn verdict(
                 (None, None) => standard,
             }
         }
+    }
+}
+
+/// What does not count for `breaker` is neither a failure nor an answer. How long it stays open is its own affair,
+/// whatever provider and client say.
+fn by_breaker(failure: &Failure, breaker: &Breaker, lasts: Duration) -> CooldownVerdict {
+    let status = failure.http_status();
+    let counts = match &breaker.statuses {
+        Some(statuses) => statuses.contains(status),
+        None => status >= 500 || is_no_answer(failure.kind),
+    };
+    let Breaker { failures, percent, least, statuses: _ } = *breaker;
+    if counts { CooldownVerdict::Breaker { failures, percent, least, lasts } } else { CooldownVerdict::Never }
+}
+
+/// Whether no whole answer came, so that whatever status it has is ours.
+const fn is_no_answer(kind: FailureKind) -> bool {
+    match kind {
+        FailureKind::Timeout | FailureKind::Unreachable | FailureKind::BrokenReply => true,
+        FailureKind::BadRequest
+        | FailureKind::ContextWindow
+        | FailureKind::ContentPolicy
+        | FailureKind::Authentication
+        | FailureKind::Quota
+        | FailureKind::NotFound
+        | FailureKind::RateLimited
+        | FailureKind::Overloaded
+        | FailureKind::ServerError
+        | FailureKind::AtLimit
+        | FailureKind::AllCooling
+        | FailureKind::NoCandidate => false,
     }
 }
 
@@ -82,7 +119,7 @@ mod tests {
     use std::time::Duration;
 
     use weighbridge_domain::failure::{ByClass, ErrorClass, Failure, FailureKind};
-    use weighbridge_domain::policy::{CooldownPolicy, CooldownRule};
+    use weighbridge_domain::policy::{Breaker, CooldownPolicy, CooldownRule, StatusSet};
 
     use super::verdict;
 
@@ -133,5 +170,31 @@ mod tests {
         let failure = Failure::new(FailureKind::Timeout, "");
         let verdict = verdict(&failure, &CooldownPolicy::default(), None, true);
         assert_eq!(format!("{verdict:?}"), "Never");
+    }
+
+    /// The kinds with these statuses that count for a breaker with such a list, of those that a call can fail with.
+    fn counted(statuses: Option<StatusSet>) -> Vec<FailureKind> {
+        let breaker = Breaker { failures: Some(3), percent: Some(50), least: 5, statuses };
+        let duration = Duration::from_secs(30);
+        let policy = CooldownPolicy { duration, rule: CooldownRule::Breaker(breaker), ..CooldownPolicy::default() };
+        let called = FailureKind::ALL.into_iter().filter(|kind| !kind.is_own_verdict());
+        let counts = |kind: &FailureKind| {
+            let failure = Failure { retry_after: Some(Duration::from_secs(9)), ..Failure::new(*kind, "") };
+            // Neither a client's time nor its timeout matters.
+            match format!("{:?}", verdict(&failure, &policy, Some(Duration::from_secs(7)), true)).as_str() {
+                "Never" => false,
+                "Breaker { failures: Some(3), percent: Some(50), least: 5, lasts: 30s }" => true,
+                other => panic!("{kind:?}: {other}"),
+            }
+        };
+        called.filter(counts).collect()
+    }
+
+    #[test]
+    fn a_breaker_counts_by_status() {
+        use FailureKind::{BrokenReply, Overloaded, RateLimited, ServerError, Timeout, Unreachable};
+        assert_eq!(counted(None), [Overloaded, ServerError, Timeout, Unreachable, BrokenReply]);
+        assert_eq!(counted(Some(StatusSet::of(&[429, 500]))), [RateLimited, ServerError]);
+        assert_eq!(counted(Some(StatusSet::default())), []);
     }
 }

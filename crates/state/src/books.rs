@@ -6,9 +6,10 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::Hash;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use weighbridge_domain::deployment::Deployment;
 use weighbridge_domain::failure::FailureKind;
 use weighbridge_domain::limits::{Limits, Tokens};
@@ -17,16 +18,23 @@ use weighbridge_domain::table::RoutingTable;
 use weighbridge_domain::time::Timestamp;
 use weighbridge_domain::view::{DeploymentView, Health, WindowUsage};
 
+use crate::guests::Guests;
 use crate::health::{Condition, Standing, Tripped};
 use crate::latency::{Pace, median};
 use crate::window::{Fit, Window};
-use crate::{Admission, Grant, LatencySample, Outcome, Refusal, RefusalCause, Regard, Reserve, Settlement};
+use crate::{Admission, Candidate, Grant, LatencySample, Outcome, Refusal, RefusalCause, Regard, Reserve, Settlement};
 
 /// What one process remembers.
 #[derive(Debug, Default)]
 pub(crate) struct Books {
     windows: Shelf<QuotaName, Window>,
     books: Shelf<DeploymentId, Book>,
+    /// The deployments of the table in force.
+    members: ArcSwap<HashSet<DeploymentId>>,
+    /// Their windows.
+    quotas: RwLock<HashSet<QuotaName>>,
+    /// Those that are in no table.
+    guests: RwLock<Guests>,
     serial: AtomicU64,
 }
 
@@ -51,6 +59,8 @@ struct Book {
     waiting: BTreeMap<u64, Timestamp>,
     /// Whether the table has it no more: forgotten with its last grant.
     is_orphan: bool,
+    /// Whether it was forgotten: whoever still holds it looks for the one in its place.
+    is_forgotten: bool,
 }
 
 /// What an outcome did to its deployment.
@@ -83,37 +93,43 @@ impl Books {
     ) -> Admission {
         let mut refusal = Refusal::NOBODY;
         for (place, candidate) in ask.candidates.iter().enumerate() {
-            let deployment = &candidate.deployment;
-            let book = self.books.get(&deployment.id);
-            let mut book = lock(&book);
-            let is_probe = match admits(book.condition.health(now), candidate.cooldown) {
-                Ok(is_probe) => is_probe,
-                Err(resting) => {
-                    refusal = refusal.or(resting);
-                    continue;
-                }
-            };
+            match self.grant_one(place, candidate, ask.tokens, &limits, now) {
+                Ok(grant) => return Admission::Granted(grant),
+                Err(refused) => refusal = refusal.or(refused),
+            }
+        }
+        Admission::Refused(refusal)
+    }
+
+    fn grant_one(
+        &self,
+        place: usize,
+        candidate: &Candidate,
+        tokens: Tokens,
+        limits: &impl Fn(&Deployment, WindowUsage) -> Limits,
+        now: Timestamp,
+    ) -> Result<Grant, Refusal> {
+        let deployment = &candidate.deployment;
+        self.book(&deployment.id, |book| {
+            let is_probe = admits(book.condition.health(now), candidate.cooldown)?;
             let window = self.windows.get(&deployment.quota);
             let mut window = lock(&window);
             window.roll(now);
             let limits = limits(deployment, window.usage());
-            match window.fit(&limits, ask.tokens, now) {
-                Fit::NotBefore(retry_at) => {
-                    refusal = refusal.or(Refusal { retry_at, cause: RefusalCause::AtLimit });
-                }
+            match window.fit(&limits, tokens, now) {
+                Fit::NotBefore(retry_at) => Err(Refusal { retry_at, cause: RefusalCause::AtLimit }),
                 Fit::Now => {
-                    window.charge(&limits, ask.tokens, now);
+                    window.charge(&limits, tokens, now);
                     if is_probe {
                         book.condition.begin_probe(now);
                     }
                     let grant =
-                        Grant { usage: window.usage(), ..self.number(place, deployment, ask.tokens, is_probe, now) };
+                        Grant { usage: window.usage(), ..self.number(place, deployment, tokens, is_probe, now) };
                     book.open(&grant);
-                    return Admission::Granted(grant);
+                    Ok(grant)
                 }
             }
-        }
-        Admission::Refused(refusal)
+        })
     }
 
     /// Takes in what somebody else has granted at `at`.
@@ -125,9 +141,14 @@ impl Books {
         is_probe: bool,
         at: Timestamp,
     ) -> Grant {
-        self.window(&deployment.quota, at, |window| window.enter(&deployment.limits, tokens, at));
         let grant = self.number(place, deployment, tokens, is_probe, at);
-        lock(&self.books.get(&deployment.id)).open(&grant);
+        self.book(&deployment.id, |book| {
+            let window = self.windows.get(&deployment.quota);
+            let mut window = lock(&window);
+            window.roll(at);
+            window.enter(&deployment.limits, tokens, at);
+            book.open(&grant);
+        });
         grant
     }
 
@@ -156,31 +177,30 @@ impl Books {
     pub(crate) fn release(&self, settlement: &Settlement, now: Timestamp) -> Release {
         let Settlement { grant, deployment, used, .. } = settlement;
         {
-            let book = self.books.get(&deployment.id);
+            let Some(book) = self.books.find(&deployment.id) else { return Release::Again };
             let mut book = lock(&book);
             book.waiting.remove(&grant.serial);
             if !book.in_flight.remove(&grant.serial) {
                 return Release::Again;
             }
         }
-        let window = self.windows.get(&deployment.quota);
-        let mut window = lock(&window);
-        window.roll(now);
-        window.release();
-        if let Some(used) = *used {
-            window.settle(deployment.limits.basis, grant.at.as_secs(), grant.tokens, used);
-        }
+        self.window(&deployment.quota, now, |window| {
+            window.release();
+            if let Some(used) = *used {
+                window.settle(deployment.limits.basis, grant.at.as_secs(), grant.tokens, used);
+            }
+        });
         Release::Freed
     }
 
-    /// Counts an outcome; says what changed.
+    /// Counts an outcome; says what changed. Nothing does where the deployment was forgotten meanwhile.
     pub(crate) fn report(&self, settlement: &Settlement, now: Timestamp) -> Change {
         let id = &settlement.deployment.id;
         let probe = settlement.grant.probe_until();
         // Asked before the book is locked: it looks into the others'.
         let is_last =
             matches!(settlement.outcome, Outcome::Failure { .. }) && self.is_last_healthy(id, &settlement.peers, now);
-        let book = self.books.get(id);
+        let Some(book) = self.books.find(id) else { return Change::None };
         let mut book = lock(&book);
         match settlement.outcome {
             Outcome::Neutral => book.condition.neutral(probe),
@@ -204,23 +224,23 @@ impl Books {
 
     /// Whether every other member of a group rests.
     fn is_last_healthy(&self, id: &DeploymentId, peers: &[DeploymentId], now: Timestamp) -> bool {
-        let health = |peer: &DeploymentId| lock(&self.books.get(peer)).condition.health(now);
-        peers.iter().filter(|peer| *peer != id).all(|peer| health(peer) != Health::Ready)
+        peers.iter().filter(|peer| *peer != id).all(|peer| self.health(peer, now) != Health::Ready)
     }
 
     /// What is known of a deployment but its latency, and how fast it has been.
     pub(crate) fn look(&self, deployment: &Deployment, now: Timestamp) -> (DeploymentView, Option<Pace>) {
-        let (usage, in_flight) = self.window(&deployment.quota, now, |window| (window.usage(), window.in_flight()));
-        let book = self.books.get(&deployment.id);
-        let book = lock(&book);
+        let in_use = self.window(&deployment.quota, now, |window| (window.usage(), window.in_flight()));
+        let (usage, in_flight) = in_use.unwrap_or_default();
+        let book = self.books.find(&deployment.id);
+        let book = book.as_deref().map(lock);
         let view = DeploymentView {
-            health: book.condition.health(now),
+            health: book.as_ref().map_or(Health::Ready, |book| book.condition.health(now)),
             usage,
             in_flight,
             latency: None,
-            oldest_waiting: book.oldest_waiting(now),
+            oldest_waiting: book.as_ref().map_or(Duration::ZERO, |book| book.oldest_waiting(now)),
         };
-        (view, book.pace)
+        (view, book.and_then(|book| book.pace))
     }
 
     /// What is known of `deployments`, in their order.
@@ -238,17 +258,38 @@ impl Books {
         }
     }
 
-    /// A look at the window of a quota, rolled to `now`.
-    pub(crate) fn window<T>(&self, quota: &QuotaName, now: Timestamp, look: impl FnOnce(&mut Window) -> T) -> T {
-        let window = self.windows.get(quota);
+    /// A look at the window of a quota, rolled to `now`; `None` when nothing was granted in it.
+    pub(crate) fn window<T>(
+        &self,
+        quota: &QuotaName,
+        now: Timestamp,
+        look: impl FnOnce(&mut Window) -> T,
+    ) -> Option<T> {
+        let window = self.windows.find(quota)?;
         let mut window = lock(&window);
         window.roll(now);
-        look(&mut window)
+        Some(look(&mut window))
     }
 
     /// Changes the condition of a deployment.
     pub(crate) fn condition<T>(&self, id: &DeploymentId, change: impl FnOnce(&mut Condition) -> T) -> T {
-        change(&mut lock(&self.books.get(id)).condition)
+        self.book(id, |book| change(&mut book.condition))
+    }
+
+    /// What the condition of a deployment looks like at `now`.
+    pub(crate) fn health(&self, id: &DeploymentId, now: Timestamp) -> Health {
+        self.books.find(id).map_or(Health::Ready, |book| lock(&book).condition.health(now))
+    }
+
+    /// What is remembered of a deployment, to be changed; something new when that is nothing.
+    fn book<T>(&self, id: &DeploymentId, change: impl FnOnce(&mut Book) -> T) -> T {
+        loop {
+            let book = self.books.get(id);
+            let mut book = lock(&book);
+            if !book.is_forgotten {
+                return change(&mut book);
+            }
+        }
     }
 
     /// Where a deployment stands, and how fast it has been; `None` when nothing is known of it.
@@ -260,35 +301,82 @@ impl Books {
 
     /// Takes over where a deployment stands and how fast it has been.
     pub(crate) fn set_standing(&self, id: &DeploymentId, standing: Standing, pace: Option<Pace>) {
-        let book = self.books.get(id);
-        let mut book = lock(&book);
-        if book.condition.standing() != standing {
-            book.condition = Condition::of(standing);
-        }
-        book.pace = pace.or(book.pace);
-    }
-
-    /// Forgets the deployments that `table` does not have, as soon as nothing of theirs is under way.
-    pub(crate) fn adopt(&self, table: &RoutingTable) {
-        self.books.retain(|id, book| {
-            book.is_orphan = table.deployment(id.as_str()).is_none();
-            !book.is_orphan || !book.in_flight.is_empty()
-        });
-        self.forget_windows(table);
-    }
-
-    /// Forgets a deployment that its table has forgotten, with its last grant.
-    pub(crate) fn forget_if_done(&self, deployment: &Deployment) {
-        let is_done = self.books.find(&deployment.id).is_some_and(|book| {
-            let book = lock(&book);
-            book.is_orphan && book.in_flight.is_empty()
-        });
-        if is_done {
-            self.books.remove(&deployment.id);
-            if deployment.quota.as_str() == deployment.id.as_str() {
-                self.windows.remove(&deployment.quota);
+        self.book(id, |book| {
+            if book.condition.standing() != standing {
+                book.condition = Condition::of(standing);
             }
+            book.pace = pace.or(book.pace);
+        });
+    }
+
+    /// Learns which deployments there are. Those that were in the table and no longer are, are forgotten as soon as
+    /// nothing of theirs is under way.
+    pub(crate) fn adopt(&self, table: &RoutingTable) {
+        let now: HashSet<_> = table.deployments().map(|deployment| deployment.id.clone()).collect();
+        let before = self.members.swap(Arc::new(now.clone()));
+        self.guests.write().unwrap_or_else(PoisonError::into_inner).retain(|id| !now.contains(id));
+        self.books.retain(|id, book| {
+            book.is_orphan = !now.contains(id) && (book.is_orphan || before.contains(id));
+            true
+        });
+        let quotas = table.deployments().map(|deployment| deployment.quota.clone()).collect();
+        *self.quotas.write().unwrap_or_else(PoisonError::into_inner) = quotas;
+        self.forget_strangers();
+    }
+
+    /// Notes that a deployment is about to be used: one that is in no table is remembered as a guest. Says whether
+    /// others were forgotten for it.
+    pub(crate) fn note(&self, deployment: &Arc<Deployment>) -> bool {
+        let id = &deployment.id;
+        if deployment.is_fleeting || self.members.load().contains(id) || self.guests().is_noted(id) {
+            return false;
         }
+        let in_flight = |id: &DeploymentId| self.books.find(id).is_some_and(|book| !lock(&book).in_flight.is_empty());
+        let has_forgotten = self.guests.write().unwrap_or_else(PoisonError::into_inner).note(deployment, in_flight);
+        if has_forgotten {
+            self.forget_strangers();
+        }
+        has_forgotten
+    }
+
+    /// Deployments that are in no table.
+    pub(crate) fn guests(&self) -> RwLockReadGuard<'_, Guests> {
+        self.guests.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a deployment is in the table or a guest.
+    pub(crate) fn knows(&self, id: &DeploymentId) -> bool {
+        self.members.load().contains(id) || self.guests().has(id)
+    }
+
+    /// Forgets whatever is neither in the table nor a guest nor in use.
+    fn forget_strangers(&self) {
+        let (members, guests) = (self.members.load(), self.guests());
+        self.books.retain(|id, book| {
+            book.is_forgotten = book.in_flight.is_empty() && !members.contains(id) && !guests.has(id);
+            !book.is_forgotten
+        });
+        let quotas = self.quotas.read().unwrap_or_else(PoisonError::into_inner);
+        let guests = guests.all();
+        let of_guests: HashSet<_> = guests.iter().map(|deployment| &deployment.quota).collect();
+        self.windows
+            .retain(|quota, window| window.in_flight() > 0 || quotas.contains(quota) || of_guests.contains(quota));
+    }
+
+    /// Forgets a deployment with its last grant, if it is fleeting or its table has forgotten it.
+    pub(crate) fn forget_if_done(&self, deployment: &Deployment) {
+        let is_done = |book: &Book| (deployment.is_fleeting || book.is_orphan) && book.in_flight.is_empty();
+        if !self.books.find(&deployment.id).is_some_and(|book| is_done(&lock(&book))) {
+            return;
+        }
+        self.books.remove_if(&deployment.id, |book| {
+            book.is_forgotten = is_done(book);
+            // Nobody is granted anything in it while its book is held.
+            if book.is_forgotten && deployment.quota.as_str() == deployment.id.as_str() {
+                self.windows.remove_if(&deployment.quota, |_| true);
+            }
+            book.is_forgotten
+        });
     }
 
     /// Moves every window ahead by `seconds`, or back: the clock that they go by was put right.
@@ -306,11 +394,6 @@ impl Books {
             true
         });
     }
-
-    fn forget_windows(&self, table: &RoutingTable) {
-        let known: HashSet<&QuotaName> = table.deployments().map(|deployment| &deployment.quota).collect();
-        self.windows.retain(|quota, window| known.contains(quota) || window.in_flight() > 0);
-    }
 }
 
 impl<K: Clone + Eq + Hash, V: Default> Shelf<K, V> {
@@ -327,8 +410,17 @@ impl<K: Clone + Eq + Hash, V: Default> Shelf<K, V> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).get(key).map(Arc::clone)
     }
 
-    fn remove(&self, key: &K) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).remove(key);
+    #[cfg(test)]
+    fn len(&self) -> usize {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Removes the value of `key` if that `is_done`.
+    fn remove_if(&self, key: &K, is_done: impl FnOnce(&mut V) -> bool) {
+        let mut values = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if values.get(key).is_some_and(|value| is_done(&mut lock(value))) {
+            values.remove(key);
+        }
     }
 
     fn retain(&self, keep: impl Fn(&K, &mut V) -> bool) {
@@ -379,4 +471,43 @@ pub(crate) fn fill_latencies(views: &mut [DeploymentView], paces: &[Option<Pace>
 
 fn lock<T>(value: &Mutex<T>) -> MutexGuard<'_, T> {
     value.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use weighbridge_domain::deployment::{Deployment, Endpoint, ModelTemplate};
+    use weighbridge_domain::limits::Tokens;
+    use weighbridge_domain::time::Timestamp;
+
+    use super::{Books, Release};
+    use crate::{Admission, Candidate, Outcome, Regard, Reserve, Settlement};
+
+    #[test]
+    fn a_fleeting_deployment_that_many_use_is_forgotten_once_and_for_all() {
+        let (books, now) = (Books::default(), Timestamp::from_millis(1_000_000));
+        let endpoint = Endpoint::new("openai", "http://localhost/v1");
+        let deployment = Deployment::new("f", "g", ModelTemplate::new("m"), endpoint);
+        let deployment = Arc::new(Deployment { is_fleeting: true, ..deployment });
+        let candidates = [Candidate { deployment: Arc::clone(&deployment), cooldown: Regard::Heed }];
+        let one = || {
+            let ask = Reserve { candidates: &candidates, tokens: Tokens::default() };
+            let Admission::Granted(grant) = books.grant(ask, |deployment, _| deployment.limits, now) else {
+                panic!("it has no limits");
+            };
+            let deployment = Arc::clone(&deployment);
+            let settlement =
+                Settlement { grant, deployment, used: None, outcome: Outcome::Neutral, peers: Arc::from([]) };
+            assert_eq!(books.release(&settlement, now), Release::Freed, "nobody forgot it meanwhile");
+            books.look(&settlement.deployment, now);
+            books.forget_if_done(&settlement.deployment);
+        };
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| (0..5000).for_each(|_| one()));
+            }
+        });
+        assert_eq!((books.books.len(), books.windows.len()), (0, 0));
+    }
 }

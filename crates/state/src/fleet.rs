@@ -135,7 +135,7 @@ impl FleetStore {
             if let Phase::Shared(connection) = &*shard.phase() {
                 // What could not be read is as old as it was.
                 drop(
-                    tokio::time::timeout(patience(shard), keeper::look(shard, &connection.link, &shard.members()))
+                    tokio::time::timeout(patience(shard), keeper::look(shard, &connection.link, &shard.everybody()))
                         .await,
                 );
             }
@@ -165,11 +165,35 @@ impl FleetStore {
 
     /// The shard of a deployment that is known by its id alone.
     fn shard_of(&self, id: &DeploymentId) -> &Arc<Shard> {
-        let holds = |shard: &&Arc<Shard>| shard.members().deployments.iter().any(|deployment| deployment.id == *id);
-        self.shards.iter().find(holds).unwrap_or(&self.shards[0])
+        self.shards.iter().find(|shard| shard.has(id)).unwrap_or(&self.shards[0])
     }
 
-    async fn admit(&self, ask: Reserve<'_>, now: Timestamp) -> Admission {
+    /// Of candidates the one at `place` is the first that is fleeting: it takes whatever those before it do not.
+    async fn admit_before_fleeting(&self, place: usize, ask: Reserve<'_>, now: Timestamp) -> Admission {
+        let (before, rest) = ask.candidates.split_at(place);
+        if !before.is_empty()
+            && let granted @ Admission::Granted(_) = self.admit(Reserve { candidates: before, ..ask }, now).await
+        {
+            return granted;
+        }
+        let shard = self.shard(&rest[0].deployment.quota);
+        match shard.grant_fleeting(Reserve { candidates: &rest[..1], ..ask }, shard.time.for_caller(now)) {
+            Admission::Granted(grant) => Admission::Granted(Grant { candidate: place, ..grant }),
+            refused @ Admission::Refused(_) => refused,
+        }
+    }
+
+    fn admit<'a>(&'a self, ask: Reserve<'a>, now: Timestamp) -> Answer<'a, Admission> {
+        for candidate in ask.candidates {
+            self.shard(&candidate.deployment.quota).note(&candidate.deployment);
+        }
+        match &*self.shards {
+            [shard] => Box::pin(admit_by(shard, ask, now)),
+            _ => Box::pin(self.admit_by_all(ask, now)),
+        }
+    }
+
+    async fn admit_by_all(&self, ask: Reserve<'_>, now: Timestamp) -> Admission {
         let mut refusal = Refusal::NOBODY;
         let mut rest: Vec<(usize, &Candidate)> = ask.candidates.iter().enumerate().collect();
         // Shard by shard, in the order of preference.
@@ -241,9 +265,9 @@ impl SharedState for FleetStore {
     }
 
     fn reserve<'a>(&'a self, ask: Reserve<'a>, now: Timestamp) -> Answer<'a, Admission> {
-        match &*self.shards {
-            [shard] => Box::pin(admit_by(shard, ask, now)),
-            _ => Box::pin(self.admit(ask, now)),
+        match ask.candidates.iter().position(|candidate| candidate.deployment.is_fleeting) {
+            Some(place) => Box::pin(self.admit_before_fleeting(place, ask, now)),
+            None => self.admit(ask, now),
         }
     }
 
@@ -253,9 +277,12 @@ impl SharedState for FleetStore {
         if shard.books.release(&settlement, server_now) == Release::Again {
             return;
         }
-        shard.full.freed(&settlement.deployment);
         shard.books.forget_if_done(&settlement.deployment);
         announce::settled(&*self.observer, &settlement);
+        if settlement.deployment.is_fleeting {
+            return;
+        }
+        shard.full.freed(&settlement.deployment);
         shard.foresee(&settlement);
         shard.send(Job::Settle(Box::new(settlement)));
     }
@@ -318,6 +345,9 @@ impl SharedState for FleetStore {
     }
 
     fn observe(&self, deployment: &Arc<Deployment>, feedback: Feedback, counted: Counted, _: Timestamp) {
+        if deployment.is_fleeting {
+            return;
+        }
         let shard = self.shard(&deployment.quota);
         shard.send(Job::Observe { deployment: Arc::clone(deployment), feedback, counted });
     }
@@ -404,9 +434,12 @@ fn in_callers_time(admission: Admission, server_now: Timestamp, now: Timestamp) 
 fn look(shard: &Shard, deployment: &Deployment, now: Timestamp) -> (DeploymentView, Option<Pace>) {
     let server_now = shard.time.for_caller(now);
     let (mut view, pace) = shard.books.look(deployment, server_now);
-    let others = shard.windows.others(&deployment.quota, server_now);
-    view.usage = view.usage.and(others.usage);
-    view.in_flight = view.in_flight.saturating_add(others.in_flight);
+    // Of strangers nothing is known, nor noted that somebody wanted to know.
+    if shard.books.knows(&deployment.id) {
+        let others = shard.windows.others(&deployment.quota, server_now);
+        view.usage = view.usage.and(others.usage);
+        view.in_flight = view.in_flight.saturating_add(others.in_flight);
+    }
     view.health = match view.health {
         Health::Cooling { until, cause } => Health::Cooling { until: to_caller(until, server_now, now), cause },
         Health::Drained { until } => Health::Drained { until: until.map(|at| to_caller(at, server_now, now)) },

@@ -13,7 +13,7 @@ use weighbridge_domain::view::Health;
 pub(crate) const PROBE_TURN: Duration = Duration::from_secs(60);
 /// A failed probe doubles the rest up to twice: four times the first.
 const MOST_DOUBLINGS: u32 = 2;
-/// The window of the rule by share: six buckets of ten seconds.
+/// The window of the rule by share and of breakers: six buckets of ten seconds.
 const BUCKETS: usize = 6;
 const BUCKET_SECS: u64 = 10;
 
@@ -152,12 +152,22 @@ impl Condition {
         let lasts = match verdict {
             CooldownVerdict::Never => return Tripped::No,
             CooldownVerdict::AtOnce(lasts) => lasts,
-            CooldownVerdict::ByShare(lasts) if is_probe || (!is_last_healthy && self.outcomes.half_failed(now)) => {
+            CooldownVerdict::ByShare(lasts)
+                if is_probe || (!is_last_healthy && self.outcomes.tally(now).half_failed()) =>
+            {
                 lasts
             }
             CooldownVerdict::Allowed { lasts, .. } if is_probe => lasts,
             CooldownVerdict::Allowed { allowed, class, lasts } if self.is_above(allowed, class, lasts, now) => lasts,
-            CooldownVerdict::ByShare(_) | CooldownVerdict::Allowed { .. } => return Tripped::No,
+            CooldownVerdict::Breaker { lasts, .. } if is_probe => lasts,
+            CooldownVerdict::Breaker { failures, percent, least, lasts }
+                if self.outcomes.tally(now).opens(failures, percent, least) =>
+            {
+                lasts
+            }
+            CooldownVerdict::ByShare(_) | CooldownVerdict::Allowed { .. } | CooldownVerdict::Breaker { .. } => {
+                return Tripped::No;
+            }
         };
         self.rest_for(lasts, kind, is_probe, now)
     }
@@ -235,12 +245,36 @@ impl Outcomes {
         bucket.2 += failed;
     }
 
-    /// Whether at least half of them failed.
-    fn half_failed(&self, now: Timestamp) -> bool {
+    /// How many there were of either.
+    fn tally(&self, now: Timestamp) -> Tally {
         let epoch = now.as_secs() / BUCKET_SECS;
         let live = self.buckets.iter().filter(|(at, _, _)| epoch.saturating_sub(*at) < BUCKETS as u64);
-        let (ok, failed) = live.fold((0, 0), |(ok, failed), bucket| (ok + bucket.1, failed + bucket.2));
-        failed > 0 && failed >= ok
+        live.fold(Tally::default(), |tally, (_, ok, failed)| Tally {
+            answered: tally.answered + u64::from(*ok),
+            failed: tally.failed + u64::from(*failed),
+        })
+    }
+}
+
+/// How many outcomes of the last minute were answers, and how many failures.
+#[derive(Debug, Clone, Copy, Default)]
+struct Tally {
+    answered: u64,
+    failed: u64,
+}
+
+impl Tally {
+    /// Whether at least half of them failed.
+    const fn half_failed(self) -> bool {
+        self.failed > 0 && self.failed >= self.answered
+    }
+
+    /// Whether they open a circuit breaker.
+    fn opens(self, failures: Option<u32>, percent: Option<u8>, least: u32) -> bool {
+        let Self { answered, failed } = self;
+        let outcomes = answered + failed;
+        failures.is_some_and(|failures| failed >= failures.into())
+            || percent.is_some_and(|percent| outcomes >= least.into() && failed * 100 >= u64::from(percent) * outcomes)
     }
 }
 
@@ -249,7 +283,7 @@ mod tests {
     use std::time::Duration;
 
     use weighbridge_domain::failure::FailureKind;
-    use weighbridge_domain::policy::CooldownVerdict::{self, Allowed, AtOnce, ByShare};
+    use weighbridge_domain::policy::CooldownVerdict::{self, Allowed, AtOnce, Breaker, ByShare};
     use weighbridge_domain::time::Timestamp;
     use weighbridge_domain::view::Health;
 
@@ -336,6 +370,46 @@ mod tests {
         for secs in [10, 20, 30] {
             assert_eq!(fail(&mut slow, verdict, false, secs), Tripped::No, "the earlier one is forgotten");
         }
+    }
+
+    #[test]
+    fn a_breaker_opens_by_number_or_by_share() {
+        // Of the breaker failures, percent and least; then answers before it, and the failure that opens it.
+        let rows = [
+            (Some(3), None, 5, 0, 3),
+            (Some(3), None, 5, 90, 3),
+            (None, Some(50), 5, 0, 5),
+            (None, Some(50), 5, 4, 4),
+            (None, Some(50), 1, 0, 1),
+            (Some(9), Some(20), 5, 20, 5),
+            (Some(4), Some(20), 5, 20, 4),
+        ];
+        for (failures, percent, least, answers, opens_at) in rows {
+            let mut c = Condition::default();
+            let verdict = Breaker { failures, percent, least, lasts: SECOND * 30 };
+            for _ in 0..answers {
+                c.succeeded(None, at(95));
+            }
+            for failure in 1..opens_at {
+                assert_eq!(fail(&mut c, verdict, false, 100), Tripped::No, "{verdict:?}: {failure}");
+            }
+            assert_eq!(fail(&mut c, verdict, false, 100), Tripped::Until(at(130)), "{verdict:?}: {opens_at}");
+        }
+    }
+
+    #[test]
+    fn a_breaker_counts_a_minute_and_is_closed_by_a_probe() {
+        let mut c = Condition::default();
+        let verdict = Breaker { failures: Some(2), percent: None, least: 5, lasts: SECOND * 30 };
+        assert_eq!(fail(&mut c, verdict, false, 100), Tripped::No);
+        assert_eq!(fail(&mut c, verdict, false, 160), Tripped::No, "the first is forgotten");
+        let tripped = c.failed(FailureKind::Timeout, verdict, None, true, at(161));
+        assert_eq!(tripped, Tripped::Until(at(191)), "also the last healthy one");
+        c.begin_probe(at(191));
+        assert_eq!(fail(&mut c, verdict, true, 191), Tripped::Until(at(251)), "twice as long");
+        c.begin_probe(at(251));
+        assert!(c.succeeded(Some(at(251) + PROBE_TURN), at(251)));
+        assert_eq!(fail(&mut c, verdict, false, 251), Tripped::No, "counted from the start");
     }
 
     #[test]

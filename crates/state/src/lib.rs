@@ -6,6 +6,8 @@
 mod announce;
 mod books;
 pub mod fleet;
+mod generations;
+mod guests;
 pub mod health;
 pub mod latency;
 pub mod memory;

@@ -11,7 +11,7 @@ use weighbridge_domain::table::RoutingTable;
 use weighbridge_domain::time::Timestamp;
 use weighbridge_domain::view::DeploymentView;
 
-use crate::books::{Books, Release};
+use crate::books::{Books, Change, Release};
 use crate::records::Records;
 use crate::sessions::Sessions;
 use crate::tickets::Tickets;
@@ -48,6 +48,9 @@ impl SharedState for MemoryStore {
     }
 
     fn reserve<'a>(&'a self, ask: Reserve<'a>, now: Timestamp) -> Answer<'a, Admission> {
+        for candidate in ask.candidates {
+            self.books.note(&candidate.deployment);
+        }
         let admission = self.books.grant(ask, |deployment, _| deployment.limits, now);
         Box::pin(std::future::ready(admission))
     }
@@ -56,7 +59,8 @@ impl SharedState for MemoryStore {
         if self.books.release(&settlement, now) == Release::Again {
             return;
         }
-        let change = self.books.report(&settlement, now);
+        let is_fleeting = settlement.deployment.is_fleeting;
+        let change = if is_fleeting { Change::None } else { self.books.report(&settlement, now) };
         self.books.forget_if_done(&settlement.deployment);
         announce::settled(&*self.observer, &settlement);
         announce::changed(&*self.observer, &settlement.deployment.id, change, now);

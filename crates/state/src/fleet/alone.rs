@@ -40,6 +40,17 @@ impl Shard {
         }
     }
 
+    /// Grants a deployment that has no limits and never rests: the others need not know.
+    pub(crate) fn grant_fleeting(&self, ask: Reserve<'_>, now: Timestamp) -> Admission {
+        if self.has_left() {
+            return Admission::Refused(Refusal { retry_at: None, cause: RefusalCause::AtLimit });
+        }
+        match self.books.grant(ask, |deployment, _| deployment.limits, now) {
+            Admission::Granted(grant) => Admission::Granted(Grant { is_local: true, ..grant }),
+            refused @ Admission::Refused(_) => refused,
+        }
+    }
+
     fn limits_alone(&self, deployment: &Deployment, own: WindowUsage, asked: &Asked) -> Limits {
         let limits = &deployment.limits;
         let away = asked.now.since(asked.lost_at);

@@ -226,6 +226,7 @@ impl Clerk {
                     let deployment = &asked.candidates[*candidate].deployment;
                     let window = usize::from(draft.windows[&deployment.quota]);
                     granted[window].add(asked.tokens);
+                    shard.note(deployment);
                     let grant = shard.books.enter(*candidate, deployment, asked.tokens, *is_probe, at);
                     let usage = done.windows[window].map_or(grant.usage, |report| report.usage);
                     Admission::Granted(Grant { usage, ..grant })

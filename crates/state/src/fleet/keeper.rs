@@ -176,7 +176,7 @@ impl Keeper {
 
     /// The truth is in the store: reads what there is before the first request asks.
     async fn shared(&self, connection: &Connection) -> Result<(), LinkError> {
-        look(&self.shard, &connection.link, &self.shard.members()).await?;
+        look(&self.shard, &connection.link, &self.shard.everybody()).await?;
         self.shard.enter(Phase::Shared(connection.clone()), "joined the store");
         // What was granted from this replica's share while it was joining.
         self.shard.tell_untold();
@@ -278,7 +278,7 @@ impl Keeper {
 
     /// Takes a dead replica off the books.
     async fn reap(&self, link: &Arc<dyn Link>, dead: &ReplicaId) -> Result<(), LinkError> {
-        let quotas = self.shard.members().quotas();
+        let quotas = self.shard.everybody().quotas();
         let pieces: Vec<_> = quotas.chunks(CHUNK).map(|windows| link.reap(dead, windows)).collect();
         let in_flight = stream::iter(pieces)
             .buffer_unordered(AT_ONCE)

@@ -209,7 +209,9 @@ impl Shard {
 
     /// What this replica's own books say of a window.
     fn own(&self, quota: &QuotaName, now: Timestamp) -> Own {
-        self.books.window(quota, now, |window| Own { usage: window.usage(), in_flight: window.in_flight(), at: now })
+        let own = self.books.window(quota, now, |window| (window.usage(), window.in_flight()));
+        let (usage, in_flight) = own.unwrap_or_default();
+        Own { usage, in_flight, at: now }
     }
 
     /// What this replica says of itself about a window.
@@ -232,8 +234,9 @@ impl Shard {
 
     /// Takes over what another replica told about the deployment of that mark.
     pub(crate) fn heard_news(&self, mark: &str, report: &Report) {
-        if let Some(id) = self.members.load().by_mark.get(mark) {
-            self.heard_member(id, report, self.time.now());
+        let id = self.members.load().by_mark.get(mark).cloned().or_else(|| self.books.guests().by_mark(mark));
+        if let Some(id) = id {
+            self.heard_member(&id, report, self.time.now());
         }
     }
 
@@ -260,7 +263,7 @@ impl Shard {
         if untold.is_empty() {
             return;
         }
-        for deployment in &self.members.load().deployments {
+        for deployment in &self.everybody().deployments {
             if untold.contains(&deployment.quota) {
                 // Whatever is said of a window, what this replica holds of it is said as well.
                 let deployment = Arc::clone(deployment);
@@ -310,7 +313,7 @@ impl Shard {
     /// Notes that `candidates` had no room for `tokens`. One that rests was refused for that.
     pub(crate) fn note_full(&self, candidates: &[Candidate], tokens: Tokens, refusal: Refusal, now: Timestamp) {
         let is_up = |candidate: &&Candidate| {
-            let health = self.books.condition(&candidate.deployment.id, |condition| condition.health(now));
+            let health = self.books.health(&candidate.deployment.id, now);
             candidate.cooldown == Regard::Heed && admits(health, candidate.cooldown).is_ok()
         };
         self.full.note(candidates.iter().filter(is_up), tokens, refusal, now);
@@ -321,33 +324,49 @@ impl Shard {
         let deployments: Vec<_> = table.deployments().filter(|deployment| belongs(deployment)).cloned().collect();
         let by_mark = deployments.iter().map(|deployment| (mark(deployment.id.as_str()), deployment.id.clone()));
         let members = Arc::new(Members { by_mark: by_mark.collect(), deployments });
-        self.members.store(Arc::clone(&members));
+        self.members.store(members);
         self.books.adopt(table);
-        self.forget_all_but(&members);
+        self.forget_strangers();
     }
 
-    /// Forgets what is no longer in the table, and neither in use nor in the window.
-    fn forget_all_but(&self, members: &Members) {
-        let (now, quotas) = (self.time.now(), members.quotas());
+    /// Notes that a deployment is about to be used, in case it is a guest.
+    pub(crate) fn note(&self, deployment: &Arc<Deployment>) {
+        if self.books.note(deployment) {
+            self.forget_strangers();
+        }
+    }
+
+    /// Forgets what is neither in the table nor a guest's, and neither in use nor in the window.
+    fn forget_strangers(&self) {
+        let everybody = self.everybody();
+        let (now, quotas) = (self.time.now(), everybody.quotas());
         let is_over = |quota: &QuotaName| {
             let own = self.own(quota, now);
             quotas.binary_search(quota).is_err() && own.usage.requests == 0 && own.in_flight == 0
         };
         let over: Vec<_> = self.windows.quotas().into_iter().filter(is_over).collect();
         self.windows.forget(&over);
-        let ids: std::collections::HashSet<_> = members.deployments.iter().map(|deployment| &deployment.id).collect();
+        let ids: std::collections::HashSet<_> = everybody.deployments.iter().map(|deployment| &deployment.id).collect();
         self.standings.retain(|id| ids.contains(id));
         self.full.retain(|id| ids.contains(id));
     }
 
-    pub(crate) fn members(&self) -> Arc<Members> {
-        self.members.load_full()
+    /// Whether a deployment is in the table or a guest, and this shard's.
+    pub(crate) fn has(&self, id: &DeploymentId) -> bool {
+        self.members.load().deployments.iter().any(|deployment| deployment.id == *id) || self.books.guests().has(id)
+    }
+
+    /// The deployments of the table in force, and the guests.
+    pub(crate) fn everybody(&self) -> Members {
+        let mut deployments = self.members.load().deployments.clone();
+        deployments.extend(self.books.guests().all());
+        Members { deployments, ..Members::default() }
     }
 
     /// What one of many beats looks at: the deployments that somebody wanted to know of lately, and some of the others
     /// in turn. Should the store be lost, what is known of those is old, but not too old.
     pub(crate) fn to_look_at(&self, beat: u32) -> Members {
-        let all = self.members.load();
+        let all = self.everybody();
         let quotas = all.deployments.iter().map(|deployment| &deployment.quota);
         let are_wanted = self.windows.are_wanted(quotas, self.time.now());
         let in_turn = in_turn(beat, all.deployments.len());

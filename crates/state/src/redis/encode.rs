@@ -133,15 +133,24 @@ fn settlement(ended: &Ended) -> Bytes {
 }
 
 fn outcome(ended: &Ended, counter: usize) -> Bytes {
-    let (what, cause, lasts, allowed) = match ended.result {
-        EndedHow::Neutral => (0, 0, Duration::ZERO, 0),
-        EndedHow::Answered(_) => (1, 0, Duration::ZERO, 0),
+    let (what, cause, lasts) = match ended.result {
+        EndedHow::Neutral => (0, 0, Duration::ZERO),
+        EndedHow::Answered(_) => (1, 0, Duration::ZERO),
         EndedHow::Failed { kind, verdict } => match verdict {
-            CooldownVerdict::Never => (2, kind as u8, Duration::ZERO, 0),
-            CooldownVerdict::AtOnce(lasts) => (3, kind as u8, lasts, 0),
-            CooldownVerdict::ByShare(lasts) => (4, kind as u8, lasts, 0),
-            CooldownVerdict::Allowed { allowed, lasts, .. } => (5, kind as u8, lasts, allowed),
+            CooldownVerdict::Never => (2, kind as u8, Duration::ZERO),
+            CooldownVerdict::AtOnce(lasts) => (3, kind as u8, lasts),
+            CooldownVerdict::ByShare(lasts) => (4, kind as u8, lasts),
+            CooldownVerdict::Allowed { lasts, .. } => (5, kind as u8, lasts),
+            CooldownVerdict::Breaker { lasts, .. } => (6, kind as u8, lasts),
         },
+    };
+    let (failures, percent, least) = match ended.result {
+        EndedHow::Failed { verdict: CooldownVerdict::Allowed { allowed, .. }, .. } => (allowed, 0, 0),
+        // More failures than there can be, and more than all, open nothing.
+        EndedHow::Failed { verdict: CooldownVerdict::Breaker { failures, percent, least, .. }, .. } => {
+            (failures.unwrap_or(u32::MAX), percent.unwrap_or(u8::MAX), least)
+        }
+        EndedHow::Neutral | EndedHow::Answered(_) | EndedHow::Failed { .. } => (0, 0, 0),
     };
     let (speed, sample) = match ended.result {
         EndedHow::Failed { kind, .. } if kind.is_slow() => (1, [0.0; 3]),
@@ -154,9 +163,11 @@ fn outcome(ended: &Ended, counter: usize) -> Bytes {
         .byte(speed)
         .double(ended.probe.map_or(0.0, instant))
         .double(ms(lasts))
-        .int(allowed)
+        .int(failures)
         .short(counter)
-        .doubles(sample);
+        .doubles(sample)
+        .byte(percent)
+        .int(least);
     ended.peers.iter().fold(packed, |packed, peer| packed.short(usize::from(*peer) + 1))
 }
 

@@ -19,23 +19,26 @@
 //! | `l` | records of requests that have ended, a stream | a week after the last |
 //! | `ev` | the channel for news | |
 
-use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use weighbridge_domain::failure::ErrorClass;
 use weighbridge_domain::name::{DeploymentId, QuotaName};
 
 use crate::fleet::mark;
+use crate::generations::Generations;
 
 /// Changes when what is stored behind the keys changes its shape.
 const LAYOUT: u32 = 2;
+
+/// The most names of either kind that are kept: clients name deployments too.
+const MOST: usize = 65_536;
 
 /// The keys of a namespace or of one shard of it. Names are made once and kept.
 #[derive(Debug)]
 pub(crate) struct Keys {
     prefix: String,
-    windows: RwLock<HashMap<QuotaName, Arc<WindowKeys>>>,
-    conditions: RwLock<HashMap<DeploymentId, Arc<str>>>,
+    windows: RwLock<Generations<QuotaName, Arc<WindowKeys>>>,
+    conditions: RwLock<Generations<DeploymentId, Arc<str>>>,
 }
 
 /// The two keys of a window.
@@ -58,7 +61,8 @@ impl Keys {
     }
 
     fn with_prefix(prefix: String) -> Self {
-        Self { prefix, windows: RwLock::default(), conditions: RwLock::default() }
+        let (windows, conditions) = (Generations::new(MOST), Generations::new(MOST));
+        Self { prefix, windows: RwLock::new(windows), conditions: RwLock::new(conditions) }
     }
 
     pub(crate) fn epoch(&self) -> String {
@@ -118,15 +122,16 @@ impl Keys {
 }
 
 fn kept<K: Clone + Eq + std::hash::Hash, V: Clone>(
-    names: &RwLock<HashMap<K, V>>,
+    names: &RwLock<Generations<K, V>>,
     key: &K,
     make: impl FnOnce() -> V,
 ) -> V {
-    if let Some(name) = names.read().unwrap_or_else(PoisonError::into_inner).get(key) {
+    if let Some(name) = names.read().unwrap_or_else(PoisonError::into_inner).young(key) {
         return name.clone();
     }
     let mut names = names.write().unwrap_or_else(PoisonError::into_inner);
-    names.entry(key.clone()).or_insert_with(make).clone()
+    names.make_room(|_, _| false);
+    names.renew(key.clone(), make).clone()
 }
 
 #[cfg(test)]

@@ -77,6 +77,8 @@ fn verdicts() -> impl Strategy<Value = CooldownVerdict> {
         Just(CooldownVerdict::ByShare(lasts)),
         Just(CooldownVerdict::Allowed { allowed: 2, class: Some(ErrorClass::Timeout), lasts }),
         Just(CooldownVerdict::Allowed { allowed: 1, class: None, lasts: lasts * 3 }),
+        (proptest::option::of(0_u32..6), proptest::option::of(0_u8..=100), 0_u32..8)
+            .prop_map(move |(failures, percent, least)| CooldownVerdict::Breaker { failures, percent, least, lasts }),
     ]
 }
 

@@ -118,6 +118,13 @@ impl Bench {
         self.settle(deployment, grant, None, Outcome::Success { sample: None }, seconds);
     }
 
+    fn adopt(&self, deployments: &[&Arc<Deployment>], seconds: f64) {
+        let mut table = RoutingTable::default();
+        let deployments = deployments.iter().map(|deployment| Arc::clone(deployment)).collect();
+        table.add_group(ModelGroup::new("g", deployments));
+        self.store.adopt(&table, self.at(seconds));
+    }
+
     fn view(&self, deployment: &Arc<Deployment>, seconds: f64) -> DeploymentView {
         self.store.view(std::slice::from_ref(deployment), self.at(seconds))[0]
     }
@@ -294,6 +301,41 @@ fn half_of_the_outcomes_rest_it_but_never_the_last_one_left() {
 }
 
 #[test]
+fn a_breaker_opens_also_where_answers_came_first() {
+    let breaker = |failures, percent| CooldownVerdict::Breaker { failures, percent, least: 5, lasts: MINUTE };
+    // The breaker, answers before the first failure, and the failure that opens it.
+    let rows = [
+        (breaker(Some(3), None), 0, 3),
+        (breaker(Some(3), None), 9, 3),
+        (breaker(None, Some(50)), 0, 5),
+        (breaker(None, Some(50)), 3, 3),
+        (breaker(Some(9), Some(40)), 6, 4),
+    ];
+    on_every_store(|bench| {
+        for (i, (verdict, answers, opens_at)) in rows.into_iter().enumerate() {
+            let a = unlimited(&format!("a{i}"));
+            for _ in 0..answers {
+                bench.succeed(&a, 0.0);
+            }
+            for failure in 1..opens_at {
+                bench.fail(&a, verdict, 1.0);
+                assert!(bench.is_ready(&a, 1.0), "{verdict:?}: failure {failure}");
+                bench.fail(&a, CooldownVerdict::Never, 1.0);
+            }
+            bench.fail(&a, verdict, 1.0);
+            assert_eq!(bench.refusal(&a, 2.0).retry_at, Some(bench.at(61.0)), "{verdict:?}");
+            let probe = bench.grant(&a, 61.0);
+            let outcome = Outcome::Failure { kind: FailureKind::ServerError, verdict };
+            bench.settle(&a, probe, None, outcome, 61.0);
+            let probe = bench.grant(&a, 181.0);
+            assert!(probe.is_probe, "it rested twice as long");
+            bench.settle(&a, probe, None, Outcome::Success { sample: None }, 181.0);
+            assert!(bench.is_ready(&a, 181.0));
+        }
+    });
+}
+
+#[test]
 fn allowed_fails_are_counted_within_the_cooldown_time() {
     on_every_store(|bench| {
         let a = unlimited("a");
@@ -400,18 +442,84 @@ fn records_are_kept_the_newest_first() {
 fn a_new_table_keeps_what_it_has_and_forgets_the_rest() {
     on_every_store(|bench| {
         let (a, b) = (rpm("a", 2), rpm("b", 2));
+        bench.adopt(&[&a, &b], 0.0);
         bench.succeed(&a, 0.0);
         bench.succeed(&b, 0.0);
         let under_way = bench.grant(&b, 0.0);
-        let mut table = RoutingTable::default();
-        table.add_group(ModelGroup::new("g", vec![Arc::clone(&a)]));
-        bench.store.adopt(&table, bench.at(1.0));
+        bench.adopt(&[&a], 1.0);
         assert_eq!(bench.view(&a, 1.0).usage.requests, 1);
         assert_eq!(bench.view(&b, 1.0).usage.requests, 2, "one is still under way");
         bench.settle(&b, under_way, None, Outcome::Neutral, 2.0);
-        // Where state is shared, other replicas may have it still: there it is forgotten by disuse.
-        let left = if bench.shared.is_some() { 2 } else { 0 };
-        assert_eq!(bench.view(&b, 2.0).usage.requests, left);
+        assert_eq!(bench.view(&b, 2.0).usage.requests, 0);
+    });
+}
+
+#[test]
+fn guests_are_in_no_table_and_stay_when_a_new_one_comes() {
+    on_every_store(|bench| {
+        let (a, guest) = (rpm("a", 2), rpm("guest", 9));
+        bench.adopt(&[&a], 0.0);
+        bench.succeed(&guest, 0.0);
+        bench.fail(&guest, AT_ONCE, 1.0);
+        bench.adopt(&[&a], 2.0);
+        bench.adopt(&[], 2.0);
+        assert_eq!(bench.refusal(&guest, 3.0).retry_at, Some(bench.at(61.0)));
+        assert_eq!(bench.view(&guest, 3.0).usage.requests, 2);
+        assert!(!bench.is_ready(&guest, 3.0));
+        // One that was a member is forgotten as such.
+        bench.adopt(&[&guest], 4.0);
+        bench.adopt(&[], 4.0);
+        assert_eq!(bench.view(&guest, 5.0).usage.requests, 0);
+    });
+}
+
+#[test]
+fn of_guests_the_longest_unused_are_forgotten() {
+    on_every_store(|bench| {
+        let guest = |number: usize| rpm(&format!("guest-{number}"), 9);
+        let busy = rpm("busy", 9);
+        let under_way = bench.grant(&busy, 0.0);
+        for number in 0..5000 {
+            let grant = bench.grant(&guest(number), 0.0);
+            let deployment = guest(number);
+            let peers = Arc::from([]);
+            let outcome = Outcome::Success { sample: None };
+            bench.store.settle(Settlement { grant, deployment, used: None, outcome, peers }, bench.at(0.0));
+            assert_eq!(bench.view(&guest(number), 0.0).usage.requests, 1);
+        }
+        let is_known = |number| bench.view(&guest(number), 0.0).usage.requests > 0;
+        let known = (0..5000).filter(|number| is_known(*number)).count();
+        assert!((2048..=4096).contains(&known), "{known}");
+        assert!((3000..5000).all(is_known), "the latest are known");
+        assert_eq!(bench.view(&busy, 0.0).in_flight, 1);
+        bench.settle(&busy, under_way, None, Outcome::Neutral, 0.0);
+        assert_eq!(bench.view(&busy, 0.0).in_flight, 0);
+    });
+}
+
+#[test]
+fn a_fleeting_deployment_is_forgotten_with_its_last_grant() {
+    on_every_store(|bench| {
+        let fleeting = Arc::new(Deployment { is_fleeting: true, ..(*unlimited("f")).clone() });
+        let full = rpm("a", 1);
+        bench.succeed(&full, 0.0);
+        let granted = || match bench.ask(&[&full, &fleeting], Regard::Heed, 0, 0.0) {
+            Admission::Granted(grant) => grant,
+            Admission::Refused(refusal) => panic!("{refusal:?}"),
+        };
+        let grants = [granted(), granted()];
+        assert!(grants.iter().all(|grant| (grant.candidate, &grant.deployment) == (1, &fleeting.id)));
+        let shown = |seconds| {
+            let view = bench.view(&fleeting, seconds);
+            (view.in_flight, view.usage.requests, view.oldest_waiting.as_secs())
+        };
+        assert_eq!(shown(3.0), (2, 2, 3));
+        for (grant, left) in grants.into_iter().zip([(1, 2, 4), (0, 0, 0)]) {
+            let outcome = Outcome::Failure { kind: FailureKind::ServerError, verdict: AT_ONCE };
+            bench.settle(&fleeting, grant, None, outcome, 4.0);
+            assert_eq!(shown(4.0), left);
+            assert!(bench.is_ready(&fleeting, 4.0), "it never rests");
+        }
     });
 }
 

@@ -5,6 +5,7 @@
 mod alike;
 mod contract;
 mod fleet;
+mod guests;
 mod repair;
 mod roll;
 mod support;

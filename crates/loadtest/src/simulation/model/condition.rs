@@ -184,10 +184,23 @@ impl Condition {
     }
 
     pub(super) fn half_failed(&self, now: u64) -> bool {
+        let (ok, failed) = self.tally(now);
+        failed > 0 && failed >= ok
+    }
+
+    /// Whether the failures of the last minute are so many, or such a share in percent of `least` outcomes.
+    pub(super) fn breaker_opens(&self, failures: Option<u32>, percent: Option<u8>, least: u32, now: u64) -> bool {
+        let (ok, failed) = self.tally(now);
+        let outcomes = ok + failed;
+        failures.is_some_and(|failures| failed >= failures.into())
+            || percent.is_some_and(|percent| outcomes >= least.into() && failed * 100 >= u64::from(percent) * outcomes)
+    }
+
+    /// Answers and failures of the last minute.
+    fn tally(&self, now: u64) -> (u64, u64) {
         let which = now / BUCKET_MS;
         let live = self.outcomes.iter().filter(|(at, _, _)| which.saturating_sub(*at) < BUCKETS as u64);
-        let (ok, failed) = live.fold((0, 0), |(ok, failed), bucket| (ok + bucket.1, failed + bucket.2));
-        failed > 0 && failed >= ok
+        live.fold((0, 0), |(ok, failed), bucket| (ok + bucket.1, failed + bucket.2))
     }
 
     /// It rests for `lasts`; deadlines only extend.

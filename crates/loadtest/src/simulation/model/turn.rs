@@ -180,6 +180,11 @@ impl<'a> Draft<'a> {
                 self.condition(member).count(0, 1, now);
                 (probe || self.is_above(member, allowed, class, lasts), lasts)
             }
+            CooldownVerdict::Breaker { failures, percent, least, lasts } => {
+                let condition = self.condition(member);
+                condition.count(0, 1, now);
+                (probe || condition.breaker_opens(failures, percent, least, now), lasts)
+            }
         };
         if rests { self.condition(member).trip(lasts, kind, probe, now) } else { Changed::Nothing }
     }

@@ -81,13 +81,25 @@ local function outcome_add(c, now, ok, failed)
   c.dirty = true
 end
 
-local function half_failed(c, now)
+-- How many outcomes of the last minute were answers, and how many failures.
+local function tally(c, now)
   local which, oks, fails = floor(now / 1000 / OUTCOME_SECS), 0, 0
   for i = 0, OUTCOME_COUNT - 1 do
     local known, ok, failed = unpack(OUTCOMES, c.outcomes, i * OUTCOME_BYTES + 1)
     if which - known < OUTCOME_COUNT then oks, fails = oks + ok, fails + failed end
   end
+  return oks, fails
+end
+
+local function half_failed(c, now)
+  local oks, fails = tally(c, now)
   return fails > 0 and fails >= oks
+end
+
+local function breaker_opens(c, failures, percent, least, now)
+  local oks, fails = tally(c, now)
+  local outcomes = oks + fails
+  return fails >= failures or (outcomes >= least and fails * 100 >= percent * outcomes)
 end
 
 -- Moving averages of latency take a new sample into account.

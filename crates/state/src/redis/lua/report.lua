@@ -1,11 +1,12 @@
 -- Counts an outcome, and rests its deployment by what that means for it.
 --
 -- An outcome is packed: B what (0 says nothing, 1 answered, 2 failed without consequence, 3 rests at once, 4 rests when
--- half of the last minute failed, 5 rests when more failed than allowed)  B cause  B 1 when the failure says that the
--- deployment is slow, 2 when a sample of its speed follows  d until when it had its turn as a probe (0: it was none)
--- d lasts in ms  I4 allowed failures  I2 place of their counter among the counters  d latency to the first token
--- d per token  d tokens  and for each peer of its group I2 its place among the deployments.
-local OUTCOME, OUTCOME_HEAD, OUTCOME_COUNTER = '<BBBddI4I2ddd', 49, 24
+-- half of the last minute failed, 5 rests when more failed than allowed, 6 rests when its breaker opens)  B cause
+-- B 1 when the failure says that the deployment is slow, 2 when a sample of its speed follows  d until when it had its
+-- turn as a probe (0: it was none)  d lasts in ms  I4 allowed failures, or those that open the breaker  I2 place of
+-- their counter among the counters  d latency to the first token  d per token  d tokens  B the share in percent that
+-- opens the breaker  I4 of how many outcomes at least  and for each peer of its group I2 its place among the deployments.
+local OUTCOME, OUTCOME_HEAD, OUTCOME_COUNTER = '<BBBddI4I2dddBI4', 54, 24
 
 -- Whether more than `allowed` failures came within `lasts` ms. The counter: I4 era, d each time.
 local function above_allowed(counter, c, allowed, lasts, now)
@@ -27,7 +28,8 @@ end
 
 -- What changed: 0 nothing, 1 it is back, 2 it rests.
 local function report(outcome, c, load, counter, now)
-  local what, cause, speed, turn, lasts, allowed, _, first, each, tokens = unpack(OUTCOME, outcome)
+  local what, cause, speed, turn, lasts, failures, _, first, each, tokens, percent, least =
+    unpack(OUTCOME, outcome)
   local probe = turn > 0
   if speed == 1 then pace_penalty(c, now) end
   if speed == 2 then pace_blend(c, first, each, tokens, now) end
@@ -53,6 +55,7 @@ local function report(outcome, c, load, counter, now)
       if health(load((unpack('<I2', outcome, at))).condition, now) == 'ready' then rests = true end
     end
   end
-  if not rests and what == 5 then rests = above_allowed(counter, c, allowed, lasts, now) end
+  if not rests and what == 5 then rests = above_allowed(counter, c, failures, lasts, now) end
+  if not rests and what == 6 then rests = breaker_opens(c, failures, percent, least, now) end
   return rests and trip(c, lasts, cause, probe, now) and 2 or 0
 end
