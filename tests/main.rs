@@ -7,6 +7,7 @@
 
 mod commands;
 mod corpus;
+mod custom_hosts;
 mod deploy;
 mod drain;
 mod edges;
