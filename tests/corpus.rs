@@ -2,7 +2,7 @@
 //!
 //! The files are not part of the repository: `CORPUS_DIR` names a directory that holds them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use weighbridge_fakellm::{FakeLlm, Script};
 use weighbridge_providers::catalog::catalog;
 
 use crate::support::fake::Redirected;
-use crate::support::replica::{InProcess, Response};
+use crate::support::replica::{InProcess, Response, table};
 
 /// The most models of one file that are asked for.
 const MODELS: usize = 30;
@@ -90,6 +90,90 @@ fn real_configurations_serve() {
     println!("{} files: {totals:?}", files.len());
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(totals["files that serve"] > 70 && totals["models served"] > 450, "{totals:?}");
+}
+
+/// Config objects that nobody can serve, and a part of the reason that is given.
+const REFUSED_OBJECTS: &[(&str, &str)] = &[
+    ("002.json", "path: targets,1,resource_name, message: Required: write the resource_name"),
+    ("008.json", "path: targets,0,prompt_id, message: Prompts are kept by Portkey's hosted service"),
+    ("012.json", "path: retry,attempts, message: Required"),
+    ("034.json", "path: targets,0,targets,0,prompt_id, message: Prompts are kept"),
+    ("046.json", "path: targets,0,input_guardrails, message: Guardrails and hooks are not run by this router"),
+    ("050.json", "path: input_guardrails, message: Guardrails and hooks are not run by this router"),
+    ("070.json", "path: targets,0,input_guardrails, message: Guardrails and hooks are not run by this router"),
+    ("094.json", "path: strategy, message: Required: there are 3 targets and nothing says how they are used"),
+    ("102.json", "path: targets, message: Required: a strategy needs targets"),
+    ("106.json", "path: before_request_hooks, message: Guardrails and hooks are not run by this router"),
+];
+
+#[test]
+fn real_config_objects_serve() {
+    let Some(directory) = directory().map(|litellm| litellm.with_file_name("portkey")) else {
+        println!("skipped: no corpus (set CORPUS_DIR)");
+        return;
+    };
+    let mut files: Vec<_> = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    let mut wrong = Vec::new();
+    for file in &files {
+        let name = file.file_name().unwrap().to_str().unwrap();
+        let object: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+        let Response { status, body, .. } = serve_object(&object);
+        match REFUSED_OBJECTS.iter().find(|(refused, _)| *refused == name) {
+            Some((_, reason)) if status == 400 && body.contains(reason) => {}
+            None if status == 200 => {}
+            _ => wrong.push(format!("{name}: {status} {body}")),
+        }
+    }
+    println!("{} config objects, {} refused with a reason", files.len(), REFUSED_OBJECTS.len());
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(files.len() > 50);
+}
+
+/// Sends a request with `object` to a router that has every virtual key and model it names.
+fn serve_object(object: &Value) -> Response {
+    let mut keys = BTreeSet::new();
+    let mut models = BTreeSet::from(["asked".to_owned()]);
+    gather(object, &mut keys, &mut models);
+    let entry = |model| json!({ "model_name": model, "litellm_params": { "model": "openai/m", "api_key": "k" } });
+    let keys = keys.iter().map(|key| (key.clone(), json!({ "provider": "openai", "api_key": "k" })));
+    let config = json!({
+        "model_list": models.iter().map(entry).collect::<Value>(),
+        "virtual_keys": keys.collect::<serde_json::Map<_, _>>(),
+    });
+    let table = table(&config.to_string(), &HashMap::new());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        let router = InProcess::of(table, Arc::new(Redirected::new(&FakeLlm::new(Script::default()), "any")));
+        let body = json!({ "model": "asked", "messages": [{ "role": "user", "content": "Hey" }] });
+        let request = Request::post("/v1/chat/completions")
+            .header("content-type", "application/json")
+            .header("x-portkey-config", object.to_string())
+            .header("x-portkey-metadata", r#"{"_user":"u"}"#);
+        router.send(request.body(Body::from(body.to_string())).unwrap()).await
+    })
+}
+
+/// The virtual keys that `object` names, providers without a key among them, and its models without a provider.
+fn gather(object: &Value, keys: &mut BTreeSet<String>, models: &mut BTreeSet<String>) {
+    let text = |key: &str| object.get(key).and_then(Value::as_str);
+    let slug = |text: &str| text.strip_prefix('@').map(|rest| rest.split('/').next().unwrap_or_default().to_owned());
+    let model = object.pointer("/override_params/model").and_then(Value::as_str);
+    keys.extend(text("virtual_key").map(str::to_owned));
+    keys.extend(text("virtualKey").map(str::to_owned));
+    match (text("provider"), model) {
+        (Some(provider), _) if object.get("api_key").is_none() => {
+            keys.insert(slug(provider).unwrap_or_else(|| provider.to_owned()));
+        }
+        (Some(_), _) | (None, None) => {}
+        (None, Some(model)) => match slug(model) {
+            Some(slug) => drop(keys.insert(slug)),
+            None => drop(models.insert(model.to_owned())),
+        },
+    }
+    for target in object.get("targets").and_then(Value::as_array).into_iter().flatten() {
+        gather(target, keys, models);
+    }
 }
 
 /// Asks for every model that `table` lists, in virtual time; what came of it, or what was wrong.

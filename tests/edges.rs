@@ -14,7 +14,7 @@ const MAY: &[(&str, &[&str])] = &[
     ("state", &["domain"]),
     ("providers", &["domain"]),
     ("engine", &["domain", "routing", "state", "providers"]),
-    ("server", &["engine", "domain", "routing", "state"]),
+    ("server", &["config", "engine", "domain", "routing", "state"]),
     ("weighbridge", &["config", "domain", "engine", "fakellm", "providers", "routing", "server", "state", "telemetry"]),
     ("xtask", &[]),
 ];

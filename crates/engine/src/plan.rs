@@ -107,7 +107,8 @@ pub(crate) fn upstream_model(way: &Way, request: &Request, stop: &Stop, deployme
         None => (&way.captures, request.model.as_str()),
     };
     let name = deployment.model.fill(captures, asked);
-    if !name.is_empty() {
+    // Elsewhere a provider may do without.
+    if !name.is_empty() || request.controls.config.is_none() {
         return Some(name);
     }
     let (_, usual) = stop.options.defaults.iter().find(|(key, _)| key == "model")?;

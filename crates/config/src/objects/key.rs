@@ -99,9 +99,14 @@ impl<'a> Compiler<'a> {
                 Some(url) if !provider.key_optional => return Some(Base { url: url.clone(), named: None }),
                 // A server of one's own: whose machine its usual address is on depends on who asks.
                 Some(url) => (url.clone(), name.path.clone()),
+                None if provider.paths == PathStyle::Azure => {
+                    let message = "Required: write the resource_name, or the custom_host of the resource";
+                    self.problems.error(&target.path_to("resource_name"), message);
+                    return None;
+                }
                 None => {
-                    self.problems
-                        .error(&target.path_to("custom_host"), "Required: this provider has no host of its own");
+                    let message = "Required: this provider has no host of its own";
+                    self.problems.error(&target.path_to("custom_host"), message);
                     return None;
                 }
             },

@@ -123,15 +123,17 @@ impl<'a> Compiler<'a> {
             self.problems.error(&target.path, format!("Following keys are not valid: {key}"));
             return None;
         };
-        let Some(deployment) = group.deployments.first() else {
-            let out = self.around.table.left_out().iter().find(|out| out.deployment.group == name);
-            let why = out.map_or("it cannot be used", |out| out.reason.as_str());
-            self.problems.error(&target.path, format!("The virtual key {key} is not at hand: {why}"));
-            return None;
-        };
-        if here.breaker.is_some() {
-            let endpoint = deployment.endpoint.clone();
-            return Some(self.brought(target, endpoint, model.as_deref(), here, options, Some(deployment)));
+        match group.deployments.first() {
+            None => {
+                let out = self.around.table.left_out().iter().find(|out| out.deployment.group == name);
+                let why = out.map_or("it cannot be used", |out| out.reason.as_str());
+                self.problems.warn(&target.path, format!("the virtual key {key} is not at hand: {why}"));
+            }
+            Some(deployment) if here.breaker.is_some() => {
+                let endpoint = deployment.endpoint.clone();
+                return Some(self.brought(target, endpoint, model.as_deref(), here, options, Some(deployment)));
+            }
+            Some(_) => {}
         }
         let called = model.map(|model| Called { model, captures: Vec::new() });
         let options = Arc::new(StopOptions { called, ..options });

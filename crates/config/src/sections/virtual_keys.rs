@@ -72,7 +72,15 @@ pub(crate) fn read<'a>(
     around: &Surroundings<'_>,
     table: &mut RoutingTable,
 ) {
-    let written = top.section("virtual_keys");
+    let Some(field) = top.get("virtual_keys") else { return };
+    if field.items().is_some() {
+        field.warn(
+            "the section is a list, and not of the kind that is read here",
+            "write virtual_keys: { name: { provider: … } }",
+        );
+        return;
+    }
+    let Some(written) = field.section() else { return };
     for (name, field) in written.fields() {
         let Some(section) = field.section() else { continue };
         section.only(KEYS);
