@@ -8,9 +8,9 @@ use weighbridge_domain::name::{DeploymentId, QuotaName};
 use weighbridge_domain::time::{Timestamp, millis};
 use weighbridge_state::fleet::link::{Connected, Connector, Link, LinkError, News};
 use weighbridge_state::fleet::protocol::{
-    Beat, Join, Joined, Operated, Operation, Pulse, Replay, ReplicaId, Snapshot, Told, Turn, TurnReply,
+    Beat, Claimed, Join, Joined, Operated, Operation, Pulse, Replay, ReplicaId, Snapshot, Told, Turn, TurnReply,
 };
-use weighbridge_state::{Answer, Kept};
+use weighbridge_state::{Answer, Claim, Kept};
 
 use super::network::{Said, Way};
 use super::store::{State, Store};
@@ -245,6 +245,11 @@ impl Link for SimulatedLink {
     fn listen(&self) -> Answer<'_, Result<mpsc::Receiver<News>, LinkError>> {
         let host = self.host;
         Box::pin(self.call(UPKEEP, move |state| state.listen(host), move || Box::new(|_| ())))
+    }
+
+    /// Nobody has a session here.
+    fn claim<'a>(&'a self, _: Claim<'a>) -> Answer<'a, Result<Claimed, LinkError>> {
+        Box::pin(std::future::ready(Err(LinkError::Broken("sessions are not simulated".to_owned()))))
     }
 
     fn keep<'a>(&'a self, records: &'a [String]) -> Answer<'a, Result<(), LinkError>> {

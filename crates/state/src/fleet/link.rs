@@ -8,9 +8,9 @@ use weighbridge_domain::name::{DeploymentId, QuotaName};
 use weighbridge_domain::time::Timestamp;
 
 use super::protocol::{
-    Beat, Join, Joined, Operated, Operation, Pulse, Replay, ReplicaId, Report, Snapshot, Told, Turn, TurnReply,
+    Beat, Claimed, Join, Joined, Operated, Operation, Pulse, Replay, ReplicaId, Report, Snapshot, Told, Turn, TurnReply,
 };
-use crate::{Answer, Kept};
+use crate::{Answer, Claim, Kept};
 
 /// A connection to the shared store, ready to be used. Every call is carried out atomically, ends in bounded
 /// time, and may have been carried out when it fails.
@@ -55,6 +55,9 @@ pub trait Link: Send + Sync + fmt::Debug {
 
     /// News from the store as they come; the channel ends when they can no longer be heard.
     fn listen(&self) -> Answer<'_, Result<mpsc::Receiver<News>, LinkError>>;
+
+    /// Gives a session what it wants, unless it has something else already. On the path of a request.
+    fn claim<'a>(&'a self, claim: Claim<'a>) -> Answer<'a, Result<Claimed, LinkError>>;
 
     /// Keeps records of requests that have ended.
     fn keep<'a>(&'a self, records: &'a [String]) -> Answer<'a, Result<(), LinkError>>;

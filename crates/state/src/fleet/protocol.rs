@@ -355,6 +355,17 @@ pub struct Pulse {
     pub everybody: Vec<ReplicaId>,
 }
 
+/// What a session has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claimed {
+    /// The store's clock.
+    pub now: Timestamp,
+    /// Until when it keeps it.
+    pub until: Timestamp,
+    /// What it was given, now or before.
+    pub given: String,
+}
+
 /// An operator's word about a deployment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operation {

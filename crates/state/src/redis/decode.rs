@@ -9,8 +9,8 @@ use weighbridge_domain::view::{Latency, WindowUsage};
 
 use crate::Kept;
 use crate::fleet::protocol::{
-    AskAnswer, Changed, Epoch, Granted, Joined, Operated, Pulse, ReplicaId, Report, Snapshot, TurnDone, TurnReply,
-    TurnResult, WindowReport,
+    AskAnswer, Changed, Claimed, Epoch, Granted, Joined, Operated, Pulse, ReplicaId, Report, Snapshot, TurnDone,
+    TurnReply, TurnResult, WindowReport,
 };
 use crate::health::{Drain, Rest, Standing};
 use crate::latency::Pace;
@@ -109,6 +109,11 @@ pub(crate) fn operated(value: &Value) -> Read<Operated> {
     let items = items(value)?;
     let report = report(&mut Cursor(bytes(items.get(2))?))?;
     Ok(Operated { now: time(items.first())?, was_out: integer(items.get(1))? == 1, report })
+}
+
+pub(crate) fn claimed(value: &Value) -> Read<Claimed> {
+    let items = items(value)?;
+    Ok(Claimed { now: time(items.first())?, until: time(items.get(1))?, given: text(items.get(2))? })
 }
 
 pub(crate) fn count(value: &Value) -> Read<u64> {

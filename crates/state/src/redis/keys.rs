@@ -15,6 +15,7 @@
 //! | `c:<mark>` | what each replica added to it | as the window |
 //! | `s:<mark>` | the condition of a deployment | a day after its last use or its rest; for ever when drained without an end |
 //! | `a:<mark>:<class>` | failures that were let pass | as long as they count |
+//! | `u:<mark>` | what a session was given | as long as it keeps it |
 //! | `t:<mark>` | a counter of turns | a day after its last use |
 //! | `l` | records of requests that have ended, a stream | a week after the last |
 //! | `ev` | the channel for news | |
@@ -110,6 +111,10 @@ impl Keys {
     pub(crate) fn counter(&self, id: &DeploymentId, class: Option<ErrorClass>) -> String {
         let class = class.map_or("all".to_owned(), |class| (class as u8).to_string());
         format!("{}:a:{}:{class}", self.prefix, mark(id.as_str()))
+    }
+
+    pub(crate) fn session(&self, session: &str) -> String {
+        format!("{}:u:{}", self.prefix, mark(session))
     }
 
     pub(crate) fn tickets(&self, counter: &str) -> String {

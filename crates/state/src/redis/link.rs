@@ -14,10 +14,10 @@ use super::news::Listener;
 use super::{decode, encode};
 use crate::fleet::link::{Link, LinkError, News};
 use crate::fleet::protocol::{
-    Beat, Join, Joined, Operated, Operation, Pulse, Replay, ReplicaId, Snapshot, Told, Turn, TurnReply,
+    Beat, Claimed, Join, Joined, Operated, Operation, Pulse, Replay, ReplicaId, Snapshot, Told, Turn, TurnReply,
 };
 use crate::records::MOST;
-use crate::{Answer, Kept};
+use crate::{Answer, Claim, Kept};
 
 /// A call off the request's path may take so many times as long as one on it.
 const PATIENCE: u32 = 5;
@@ -27,7 +27,7 @@ const RECORDS_KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
 /// A connection to Redis.
 #[derive(Debug)]
 pub(crate) struct RedisLink {
-    /// For turns alone, so that nothing makes a request wait.
+    /// For what requests wait for, and nothing else: turns, and what sessions claim.
     pub(crate) turns: Caller,
     /// For heartbeats and what goes with them.
     pub(crate) upkeep: Caller,
@@ -163,6 +163,13 @@ impl Link for RedisLink {
 
     fn listen(&self) -> Answer<'_, Result<mpsc::Receiver<News>, LinkError>> {
         Box::pin(self.listener.listen())
+    }
+
+    fn claim<'a>(&'a self, claim: Claim<'a>) -> Answer<'a, Result<Claimed, LinkError>> {
+        let Claim { session, wanted, instead_of, lasts } = claim;
+        let mut call = encode::call(&self.scripts().claim, &[self.keys.session(session).as_bytes()]);
+        call.arg(wanted).arg(millis(lasts).max(1)).arg(instead_of);
+        Box::pin(async move { read(&self.turns.call(&call, self.call_timeout).await?, decode::claimed) })
     }
 
     fn keep<'a>(&'a self, records: &'a [String]) -> Answer<'a, Result<(), LinkError>> {

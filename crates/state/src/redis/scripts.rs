@@ -27,6 +27,7 @@ pub(crate) struct Scripts {
     pub(crate) snapshot: Source,
     pub(crate) operate: Source,
     pub(crate) keep: Source,
+    pub(crate) claim: Source,
     pub(crate) server: Source,
 }
 
@@ -75,13 +76,14 @@ impl Scripts {
             leave: of(&[include_str!("lua/leave.lua")]),
             snapshot: of(&[WINDOW, CONDITION, include_str!("lua/snapshot.lua")]),
             operate: of(&[WINDOW, CONDITION, include_str!("lua/operate.lua")]),
+            claim: of(&[include_str!("lua/claim.lua")]),
             keep: of(&[include_str!("lua/keep.lua")]),
             server: of(&[include_str!("lua/server.lua")]),
         }
     }
 
     /// All of them.
-    pub(crate) fn all(&self) -> [&Source; 11] {
+    pub(crate) fn all(&self) -> [&Source; 12] {
         [
             &self.turn,
             &self.replay,
@@ -93,6 +95,7 @@ impl Scripts {
             &self.snapshot,
             &self.operate,
             &self.keep,
+            &self.claim,
             &self.server,
         ]
     }

@@ -8,4 +8,5 @@ mod fleet;
 mod guests;
 mod repair;
 mod roll;
+mod sessions;
 mod support;
