@@ -8,8 +8,10 @@ use weighbridge_domain::name::{DeploymentId, QuotaName};
 use weighbridge_domain::time::Timestamp;
 
 use super::protocol::{
-    Beat, Claimed, Join, Joined, Operated, Operation, Pulse, Replay, ReplicaId, Report, Snapshot, Told, Turn, TurnReply,
+    Beat, Changes, Claimed, Join, Joined, Operated, Operation, Pulse, Replay, ReplicaId, Report, Saved, Snapshot, Told,
+    Turn, TurnReply,
 };
+use crate::documents::Record;
 use crate::{Answer, Claim, Kept};
 
 /// A connection to the shared store, ready to be used. Every call is carried out atomically, ends in bounded
@@ -58,6 +60,17 @@ pub trait Link: Send + Sync + fmt::Debug {
 
     /// Gives a session what it wants, unless it has something else already. On the path of a request.
     fn claim<'a>(&'a self, claim: Claim<'a>) -> Answer<'a, Result<Claimed, LinkError>>;
+
+    /// Saves documents that have changed more often than the store knows, with `most` at most in all; says what came
+    /// of each.
+    fn save<'a>(
+        &'a self,
+        records: &'a [(String, Record)],
+        most: Option<usize>,
+    ) -> Answer<'a, Result<Vec<Saved>, LinkError>>;
+
+    /// Documents that have changed after the place `since`, of about `bytes` at most.
+    fn changes(&self, since: u64, bytes: usize) -> Answer<'_, Result<Changes, LinkError>>;
 
     /// Keeps records of requests that have ended.
     fn keep<'a>(&'a self, records: &'a [String]) -> Answer<'a, Result<(), LinkError>>;

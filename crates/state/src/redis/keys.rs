@@ -15,6 +15,8 @@
 //! | `c:<mark>` | what each replica added to it | as the window |
 //! | `s:<mark>` | the condition of a deployment | a day after its last use or its rest; for ever when drained without an end |
 //! | `a:<mark>:<class>` | failures that were let pass | as long as they count |
+//! | `d` | documents by name, removed ones included | for ever |
+//! | `do` | their names in the order in which they changed | for ever |
 //! | `u:<mark>` | what a session was given | as long as it keeps it |
 //! | `t:<mark>` | a counter of turns | a day after its last use |
 //! | `l` | records of requests that have ended, a stream | a week after the last |
@@ -88,6 +90,14 @@ impl Keys {
 
     pub(crate) fn records(&self) -> String {
         self.of("l")
+    }
+
+    pub(crate) fn documents(&self) -> String {
+        self.of("d")
+    }
+
+    pub(crate) fn documents_in_order(&self) -> String {
+        self.of("do")
     }
 
     pub(crate) fn channel(&self) -> String {

@@ -11,10 +11,13 @@ use weighbridge_domain::time::{Timestamp, millis};
 use super::keys::Keys;
 use super::lane::Caller;
 use super::news::Listener;
+use super::scripts::Source;
 use super::{decode, encode};
+use crate::documents::{MOST_REMOVED, Record};
 use crate::fleet::link::{Link, LinkError, News};
 use crate::fleet::protocol::{
-    Beat, Claimed, Join, Joined, Operated, Operation, Pulse, Replay, ReplicaId, Snapshot, Told, Turn, TurnReply,
+    Beat, Changes, Claimed, Join, Joined, Operated, Operation, Pulse, Replay, ReplicaId, Saved, Snapshot, Told, Turn,
+    TurnReply,
 };
 use crate::records::MOST;
 use crate::{Answer, Claim, Kept};
@@ -64,6 +67,11 @@ impl RedisLink {
     fn fleet_keys(&self) -> [String; 5] {
         let keys = &self.keys;
         [keys.epoch(), keys.beats(), keys.told(), keys.vanished(), keys.reaped()]
+    }
+
+    fn of_documents(&self, script: &Source) -> Cmd {
+        let keys = [self.keys.documents(), self.keys.documents_in_order()];
+        encode::call(script, &keys.each_ref().map(|key| key.as_bytes()))
     }
 
     async fn upkeep<T, E: std::fmt::Display>(
@@ -170,6 +178,25 @@ impl Link for RedisLink {
         let mut call = encode::call(&self.scripts().claim, &[self.keys.session(session).as_bytes()]);
         call.arg(wanted).arg(millis(lasts).max(1)).arg(instead_of);
         Box::pin(async move { read(&self.turns.call(&call, self.call_timeout).await?, decode::claimed) })
+    }
+
+    fn save<'a>(
+        &'a self,
+        records: &'a [(String, Record)],
+        most: Option<usize>,
+    ) -> Answer<'a, Result<Vec<Saved>, LinkError>> {
+        let mut call = self.of_documents(&self.scripts().save);
+        call.arg(most.unwrap_or_default()).arg(MOST_REMOVED);
+        for (id, record) in records {
+            call.arg(id).arg(encode::record(record));
+        }
+        Box::pin(async move { read(&self.admin.call(&call, self.patience()).await?, decode::saved) })
+    }
+
+    fn changes(&self, since: u64, bytes: usize) -> Answer<'_, Result<Changes, LinkError>> {
+        let mut call = self.of_documents(&self.scripts().changes);
+        call.arg(since).arg(bytes);
+        Box::pin(async move { read(&self.admin.call(&call, self.patience()).await?, decode::changes_of_documents) })
     }
 
     fn keep<'a>(&'a self, records: &'a [String]) -> Answer<'a, Result<(), LinkError>> {

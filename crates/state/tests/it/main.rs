@@ -4,6 +4,7 @@
 
 mod alike;
 mod contract;
+mod documents;
 mod fleet;
 mod guests;
 mod repair;
