@@ -21,7 +21,7 @@ pub struct Client {
     address: SocketAddr,
     idle: Arc<Mutex<Vec<SendRequest<Full<Bytes>>>>>,
     most: Arc<Semaphore>,
-    header: Option<(&'static str, &'static str)>,
+    headers: Vec<(&'static str, String)>,
 }
 
 /// An answer, read to its end.
@@ -46,13 +46,14 @@ impl Client {
 
     /// A client of `address` with at most so many connections: further requests wait for one.
     pub fn with_connections(address: SocketAddr, most: usize) -> Self {
-        Self { address, idle: Arc::default(), most: Arc::new(Semaphore::new(most)), header: None }
+        Self { address, idle: Arc::default(), most: Arc::new(Semaphore::new(most)), headers: Vec::new() }
     }
 
-    /// The same, with a header for every request.
+    /// The same, with one more header for every request.
     #[must_use]
-    pub fn with_header(self, name: &'static str, value: &'static str) -> Self {
-        Self { header: Some((name, value)), ..self }
+    pub fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
     }
 
     /// Where it sends to.
@@ -68,8 +69,8 @@ impl Client {
         let _place = self.most.acquire().await?;
         let mut connection = self.connection().await?;
         let mut request = Request::builder();
-        if let Some((name, value)) = self.header {
-            request = request.header(name, value);
+        for (name, value) in &self.headers {
+            request = request.header(*name, value);
         }
         let request = request
             .method(method)
