@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper::{Method, Request};
+use hyper::{HeaderMap, Method, Request};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
@@ -31,6 +31,8 @@ pub struct Answer {
     pub status: u16,
     /// What `Retry-After` says, in seconds.
     pub retry_after: Option<u64>,
+    /// All headers.
+    pub headers: HeaderMap,
     /// The body.
     pub body: String,
 }
@@ -82,7 +84,8 @@ impl Client {
         let bytes = body.collect().await?.to_bytes();
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
         let retry_after = parts.headers.get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
-        Ok(Answer { status: parts.status.as_u16(), retry_after, body: String::from_utf8_lossy(&bytes).into_owned() })
+        let body = String::from_utf8_lossy(&bytes).into_owned();
+        Ok(Answer { status: parts.status.as_u16(), retry_after, headers: parts.headers, body })
     }
 
     /// `GET`; panics when there is no answer.
@@ -93,6 +96,11 @@ impl Client {
     /// `POST`; panics when there is no answer.
     pub async fn post(&self, path: &str, body: &Value) -> Answer {
         self.send(Method::POST, path, Some(body)).await.unwrap_or_else(|error| panic!("POST {path}: {error}"))
+    }
+
+    /// `PUT`; panics when there is no answer.
+    pub async fn put(&self, path: &str, body: &Value) -> Answer {
+        self.send(Method::PUT, path, Some(body)).await.unwrap_or_else(|error| panic!("PUT {path}: {error}"))
     }
 
     /// `DELETE`; panics when there is no answer.
@@ -131,8 +139,13 @@ impl Client {
 
 impl Answer {
     /// What somebody gets who is above a limit.
-    pub(crate) const fn limited() -> Self {
-        Self { status: 429, retry_after: None, body: String::new() }
+    pub(crate) fn limited() -> Self {
+        Self { status: 429, retry_after: None, headers: HeaderMap::new(), body: String::new() }
+    }
+
+    /// The text of a header; empty when there is none.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
     /// The body as JSON; panics when it is none.
