@@ -123,6 +123,12 @@ impl<'a> Compiler<'a> {
             self.problems.error(&target.path, format!("Following keys are not valid: {key}"));
             return None;
         };
+        if let Some(host) = here.custom_host.as_ref().map(|host| host.path.clone()).or_else(|| self.host_header(target))
+        {
+            let message = format!("A host cannot be set for the virtual key {key}: its key goes to its own host only");
+            self.problems.error(&host, message);
+            return None;
+        }
         match group.deployments.first() {
             None => {
                 let out = self.around.table.left_out().iter().find(|out| out.deployment.group == name);
@@ -138,6 +144,11 @@ impl<'a> Compiler<'a> {
         let called = model.map(|model| Called { model, captures: Vec::new() });
         let options = Arc::new(StopOptions { called, ..options });
         Some(Plan::Group { group: name, level: None, options })
+    }
+
+    /// Where a host that a header sets at every target would be set at `target`.
+    fn host_header(&self, target: &At<'a>) -> Option<String> {
+        self.around.headers.custom_host.as_ref().map(|_| target.path_to("custom_host"))
     }
 
     /// A deployment that the plan brings along. One that has a virtual key is held against its limits.
