@@ -82,7 +82,8 @@ def test_async_client(router, at):
         client = AsyncPortkey(base_url=f"{router}/v1", config=at("pk-one"))
         whole = await client.chat.completions.create(model="gpt-4o", messages=HEY)
         stream = await client.chat.completions.create(model="gpt-4o", messages=HEY, stream=True)
-        return whole.choices[0].message.content, "".join([chunk.choices[0].delta.content or "" async for chunk in stream])
+        text = "".join([chunk.choices[0].delta.content or "" async for chunk in stream])
+        return whole.choices[0].message.content, text
 
     whole, stream = asyncio.run(both())
     assert whole == stream and whole.split() == ONE.split()

@@ -114,7 +114,8 @@ for (const stream of [false, true]) {
   });
 
   test(`a bad config is a 400 (stream: ${stream})`, async () => {
-    const call = portkey({ config: { strategy: { mode: "zzz" }, targets: [] } }).chat.completions.create({ ...body, stream });
+    const client = portkey({ config: { strategy: { mode: "zzz" }, targets: [] } });
+    const call = client.chat.completions.create({ ...body, stream });
     await assert.rejects(call, (error) => error.status === 400 && /Invalid config passed/.test(error.message));
   });
 }
