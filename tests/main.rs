@@ -14,6 +14,7 @@ mod edges;
 mod library;
 mod limits;
 mod logs;
+mod overhead;
 mod reload;
 mod scenarios;
 mod soak;

@@ -236,7 +236,11 @@ fn request(send: &Send) -> Request<Body> {
                 body.insert("messages".to_owned(), json!([{ "role": "user", "content": "Hey" }]));
             }
             body.extend(send.body.clone());
-            Body::from(Value::Object(body).to_string())
+            let mut body = Value::Object(body);
+            if send.path.starts_with("/router/configs/") {
+                body = with_hosts(body);
+            }
+            Body::from(if body == json!({}) { String::new() } else { body.to_string() })
         }
     };
     builder.header("content-type", "application/json").body(body).unwrap()

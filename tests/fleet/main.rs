@@ -5,6 +5,7 @@
 #![expect(clippy::expect_used, reason = "these are tests from end to end")]
 
 mod begin;
+mod config_objects;
 mod cooldowns;
 mod limits;
 mod outages;

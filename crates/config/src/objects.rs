@@ -9,6 +9,7 @@ mod case;
 mod host;
 mod inherit;
 mod key;
+mod mask;
 mod providers;
 mod query;
 mod sticky;
@@ -24,6 +25,8 @@ use weighbridge_domain::table::RoutingTable;
 
 pub(crate) use self::host::AnyHost;
 pub use self::host::{HostCheck, Named};
+pub use self::mask::masked;
+pub use self::providers::portkey_name;
 pub(crate) use self::providers::row_name;
 pub use self::target::leaves_model_open;
 pub(crate) use self::target::{NEVER_RESTS, NO_RETRIES};

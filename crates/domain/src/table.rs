@@ -28,7 +28,7 @@ pub struct RoutingTable {
     /// Every provider that a plan may name.
     pub catalog: Catalog,
     /// Config objects by the ids that clients send instead of them.
-    pub saved_configs: HashMap<String, Arc<ConfigObject>>,
+    pub saved_configs: HashMap<String, SavedConfig>,
     /// How requests are routed, apart from groups and deployments.
     pub routing: RoutingSettings,
     /// How the HTTP side behaves.
@@ -44,6 +44,15 @@ pub struct LeftOut {
     pub deployment: Arc<Deployment>,
     /// Why it is not called, in words for an operator.
     pub reason: String,
+}
+
+/// A config object that the configuration saves under an id.
+#[derive(Debug, Clone)]
+pub struct SavedConfig {
+    /// What it means.
+    pub object: Arc<ConfigObject>,
+    /// What it says, without secrets.
+    pub shown: serde_json::Value,
 }
 
 /// What a name leads to.

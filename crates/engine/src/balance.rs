@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use weighbridge_domain::deployment::Deployment;
-use weighbridge_domain::plan::{Balance, Draw, Plan, Sticky};
+use weighbridge_domain::plan::{Balance, Draw, Plan, Share, Sticky};
 use weighbridge_domain::request::Request;
 use weighbridge_domain::table::RoutingTable;
 use weighbridge_routing::{candidates, condition, sessions};
@@ -27,10 +27,7 @@ impl Chooser<'_> {
     /// The place of the share that the request gets. `turn` is its turn, once it has taken one. When all shares rest
     /// it is as if none did.
     pub(crate) async fn choose(&self, balance: &Balance, turn: &mut Option<u64>) -> usize {
-        let mut open = self.open(balance);
-        if open.iter().all(|open| !open) {
-            open = balance.shares.iter().map(|share| share.weight > 0.0).collect();
-        }
+        let open = self.open_or_all(balance);
         match &balance.draw {
             Draw::Random => sessions::drawn(balance, &open, self.world.roll()),
             Draw::Sticky(sticky) => match self.session(balance, sticky) {
@@ -41,13 +38,32 @@ impl Chooser<'_> {
         }
     }
 
+    /// The place of the share that the next request would get, by all that is known without asking: the first turn, or
+    /// what its session is given when it has nothing yet.
+    pub(crate) fn expected(&self, balance: &Balance) -> Option<usize> {
+        let open = self.open_or_all(balance);
+        let session = match &balance.draw {
+            Draw::Sticky(sticky) => self.session(balance, sticky),
+            Draw::Turns | Draw::Random => None,
+        };
+        match session {
+            Some(session) => Some(sessions::preferred(balance, &open, &session)),
+            None => balance.rotation.order_from(0).into_iter().find(|place| open[*place]),
+        }
+    }
+
     /// Whether a share is left that the request was not refused at and that does not rest.
     pub(crate) fn has_another(&self, balance: &Balance) -> bool {
         self.open(balance).contains(&true)
     }
 
+    fn open_or_all(&self, balance: &Balance) -> Vec<bool> {
+        let open = self.open(balance);
+        if open.contains(&true) { open } else { balance.shares.iter().map(|share| share.weight > 0.0).collect() }
+    }
+
     fn open(&self, balance: &Balance) -> Vec<bool> {
-        let is_open = |(place, share): (usize, &weighbridge_domain::plan::Share)| {
+        let is_open = |(place, share): (usize, &Share)| {
             share.weight > 0.0 && !self.refused.contains(&place) && !rests(self.world, self.table, &share.plan)
         };
         balance.shares.iter().enumerate().map(is_open).collect()

@@ -73,7 +73,10 @@ impl Engine {
     }
 
     /// The itinerary `request` would take by `table` and why, a line a stop; calls nobody.
-    pub fn explain(&self, table: &RoutingTable, request: &Request) -> Vec<String> {
+    ///
+    /// # Errors
+    /// Why its plan leads nowhere.
+    pub fn explain(&self, table: &RoutingTable, request: &Request) -> Result<Vec<String>, String> {
         forecast::explain(&self.world, table, request)
     }
 

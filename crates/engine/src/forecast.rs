@@ -8,6 +8,7 @@ use weighbridge_domain::table::RoutingTable;
 use weighbridge_routing::itinerary::Itinerary;
 
 use crate::admit::{Ask, Resting};
+use crate::balance::Chooser;
 use crate::plan;
 use crate::world::World;
 
@@ -21,11 +22,11 @@ pub struct Ranked {
 }
 
 /// The stops of `request` by `table`, and whom each would ask.
-pub(crate) fn explain(world: &World, table: &RoutingTable, request: &Request) -> Vec<String> {
-    let itinerary = match itinerary(table, request) {
-        Ok(itinerary) => itinerary,
-        Err(message) => return vec![message],
-    };
+///
+/// # Errors
+/// Why its plan leads nowhere.
+pub(crate) fn explain(world: &World, table: &RoutingTable, request: &Request) -> Result<Vec<String>, String> {
+    let itinerary = itinerary(world, table, request)?;
     let mut lines = Vec::new();
     for (stop, line) in itinerary.stops().iter().zip(itinerary.lines()) {
         lines.push(line);
@@ -40,12 +41,12 @@ pub(crate) fn explain(world: &World, table: &RoutingTable, request: &Request) ->
             Err(failure) => lines.push(format!("     nobody: {}", failure.message)),
         }
     }
-    lines
+    Ok(lines)
 }
 
 /// Who would serve `request` now, stop after stop, best first.
 pub(crate) fn rank(world: &World, table: &RoutingTable, request: &Request) -> Vec<Ranked> {
-    let Ok(itinerary) = itinerary(table, request) else { return Vec::new() };
+    let Ok(itinerary) = itinerary(world, table, request) else { return Vec::new() };
     let mut ids = Vec::new();
     for stop in itinerary.stops() {
         for deployment in (Ask { table, request, stop, tried: &[], resting: Resting::PassOver, turn: &OnceLock::new() })
@@ -63,7 +64,8 @@ pub(crate) fn rank(world: &World, table: &RoutingTable, request: &Request) -> Ve
 }
 
 /// The itinerary as the next request would get it; takes no turn.
-fn itinerary(table: &RoutingTable, request: &Request) -> Result<Itinerary, String> {
+fn itinerary(world: &World, table: &RoutingTable, request: &Request) -> Result<Itinerary, String> {
     let way = plan::prepare(table, request, &mut || 0.5).map_err(|failure| failure.message)?;
-    way.itinerary(request, &|balance| balance.rotation.at(0)).map_err(|failure| failure.message)
+    let chooser = Chooser { world, table, request, refused: &[] };
+    way.itinerary(request, &|balance| chooser.expected(balance)).map_err(|failure| failure.message)
 }

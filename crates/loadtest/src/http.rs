@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper::{Method, Request};
+use hyper::{HeaderMap, Method, Request};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
@@ -21,7 +21,7 @@ pub struct Client {
     address: SocketAddr,
     idle: Arc<Mutex<Vec<SendRequest<Full<Bytes>>>>>,
     most: Arc<Semaphore>,
-    header: Option<(&'static str, &'static str)>,
+    headers: Vec<(&'static str, String)>,
 }
 
 /// An answer, read to its end.
@@ -31,6 +31,8 @@ pub struct Answer {
     pub status: u16,
     /// What `Retry-After` says, in seconds.
     pub retry_after: Option<u64>,
+    /// All headers.
+    pub headers: HeaderMap,
     /// The body.
     pub body: String,
 }
@@ -46,13 +48,14 @@ impl Client {
 
     /// A client of `address` with at most so many connections: further requests wait for one.
     pub fn with_connections(address: SocketAddr, most: usize) -> Self {
-        Self { address, idle: Arc::default(), most: Arc::new(Semaphore::new(most)), header: None }
+        Self { address, idle: Arc::default(), most: Arc::new(Semaphore::new(most)), headers: Vec::new() }
     }
 
-    /// The same, with a header for every request.
+    /// The same, with one more header for every request.
     #[must_use]
-    pub fn with_header(self, name: &'static str, value: &'static str) -> Self {
-        Self { header: Some((name, value)), ..self }
+    pub fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
     }
 
     /// Where it sends to.
@@ -68,8 +71,8 @@ impl Client {
         let _place = self.most.acquire().await?;
         let mut connection = self.connection().await?;
         let mut request = Request::builder();
-        if let Some((name, value)) = self.header {
-            request = request.header(name, value);
+        for (name, value) in &self.headers {
+            request = request.header(*name, value);
         }
         let request = request
             .method(method)
@@ -81,7 +84,8 @@ impl Client {
         let bytes = body.collect().await?.to_bytes();
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
         let retry_after = parts.headers.get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
-        Ok(Answer { status: parts.status.as_u16(), retry_after, body: String::from_utf8_lossy(&bytes).into_owned() })
+        let body = String::from_utf8_lossy(&bytes).into_owned();
+        Ok(Answer { status: parts.status.as_u16(), retry_after, headers: parts.headers, body })
     }
 
     /// `GET`; panics when there is no answer.
@@ -92,6 +96,11 @@ impl Client {
     /// `POST`; panics when there is no answer.
     pub async fn post(&self, path: &str, body: &Value) -> Answer {
         self.send(Method::POST, path, Some(body)).await.unwrap_or_else(|error| panic!("POST {path}: {error}"))
+    }
+
+    /// `PUT`; panics when there is no answer.
+    pub async fn put(&self, path: &str, body: &Value) -> Answer {
+        self.send(Method::PUT, path, Some(body)).await.unwrap_or_else(|error| panic!("PUT {path}: {error}"))
     }
 
     /// `DELETE`; panics when there is no answer.
@@ -130,8 +139,13 @@ impl Client {
 
 impl Answer {
     /// What somebody gets who is above a limit.
-    pub(crate) const fn limited() -> Self {
-        Self { status: 429, retry_after: None, body: String::new() }
+    pub(crate) fn limited() -> Self {
+        Self { status: 429, retry_after: None, headers: HeaderMap::new(), body: String::new() }
+    }
+
+    /// The text of a header; empty when there is none.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
     /// The body as JSON; panics when it is none.

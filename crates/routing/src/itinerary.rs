@@ -206,9 +206,10 @@ impl Itinerary {
         self.stops[at].detours.first().map(|(_, next)| *next)
     }
 
-    /// A line a stop, with what leads on from it.
+    /// A line a stop, with its place in the plan and with what leads on from it.
     pub fn lines(&self) -> Vec<String> {
-        self.stops.iter().enumerate().map(|(i, stop)| format!("{i}. {}{}", stop.name(), self.ways_on(stop))).collect()
+        let line = |(i, stop): (usize, &Stop)| format!("{i}. {}  {}{}", stop.name(), stop.path, self.ways_on(stop));
+        self.stops.iter().enumerate().map(line).collect()
     }
 
     fn ways_on(&self, stop: &Stop) -> String {

@@ -25,7 +25,7 @@ pub fn drawn(balance: &Balance, open: &[bool], sample: f64) -> usize {
         at < 0.0
     });
     // Sums are rounded: what is drawn beyond the last is the last.
-    found.or_else(|| open().last()).map_or(0, |(place, _)| place)
+    found.or_else(|| open().next_back()).map_or(0, |(place, _)| place)
 }
 
 /// FNV-1a over both texts, mixed by the finaliser of `SplitMix64`, as a number in `(0, 1)`.

@@ -86,7 +86,8 @@ pub(crate) async fn rank(State(app): State<Arc<App>>, request: Request) -> Resul
         .iter()
         .map(|ranked| json!({ "deployment": ranked.deployment.as_str(), "score": ranked.score }))
         .collect();
-    Ok(Json(json!({ "ranked": ranked, "itinerary": app.engine.explain(&table, &request) })))
+    let itinerary = app.engine.explain(&table, &request).unwrap_or_else(|why| vec![why]);
+    Ok(Json(json!({ "ranked": ranked, "itinerary": itinerary })))
 }
 
 /// The deployment `id`, when it can be called.

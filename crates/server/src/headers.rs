@@ -1,6 +1,7 @@
 //! What a response tells in its headers, in the words of three routers.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
+use weighbridge_config::objects::portkey_name;
 use weighbridge_domain::settings::HeaderFamilies;
 use weighbridge_engine::AnswerHead;
 
@@ -132,7 +133,8 @@ impl Stamp {
             put(headers, ITINERARY, printable(&head.itinerary, ITINERARY_LENGTH_MAX));
         }
         if self.families.portkey {
-            let provider = head.provider.as_ref().and_then(|name| printable(name.as_str(), VALUE_LENGTH_MAX));
+            let provider = head.provider.as_ref().map(|name| portkey_name(name.as_str()));
+            let provider = provider.and_then(|name| printable(name, VALUE_LENGTH_MAX));
             put(headers, PROVIDER, provider);
             put(headers, LAST_USED_OPTION, printable(&head.plan_path, VALUE_LENGTH_MAX));
         }
@@ -270,7 +272,7 @@ mod tests {
                 x-litellm-version: 0.1.0
                 x-portkey-cache-status: DISABLED
                 x-portkey-last-used-option-index: config.targets[0]
-                x-portkey-provider: azure
+                x-portkey-provider: azure-openai
                 x-portkey-retry-attempt-count: 1
                 x-portkey-trace-id: req-1
                 x-request-id: req-1
@@ -305,7 +307,7 @@ mod tests {
             expect![[r#"
                 x-portkey-cache-status: DISABLED
                 x-portkey-last-used-option-index: config.targets[0]
-                x-portkey-provider: azure
+                x-portkey-provider: azure-openai
                 x-portkey-retry-attempt-count: -1
                 x-portkey-trace-id: req-1
                 x-request-id: req-1

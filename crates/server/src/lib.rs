@@ -27,6 +27,7 @@ mod portkey;
 pub mod refusal;
 pub mod request;
 pub mod routes;
+mod saved;
 mod serve;
 pub mod snapshot;
 #[cfg(test)]

@@ -13,10 +13,10 @@ use weighbridge_domain::request::ConfigUse;
 use weighbridge_domain::secret::Secret;
 use weighbridge_domain::settings::Access;
 
-use crate::auth;
 use crate::configs::Source;
 use crate::refusal::Refusal;
 use crate::request::Setting;
+use crate::{auth, saved};
 
 const CONFIG: &str = "x-portkey-config";
 const PROVIDER: &str = "x-portkey-provider";
@@ -83,7 +83,7 @@ fn object(headers: &HeaderMap, setting: Setting<'_>) -> Result<Arc<ConfigObject>
     };
     match config {
         Some(config) if config.starts_with('{') => inline(Some(config), headers, setting),
-        Some(id) => saved(id, headers, setting),
+        Some(id) => by_id(id, headers, setting),
         None => inline(None, headers, setting),
     }
 }
@@ -120,11 +120,9 @@ fn inline(config: Option<&str>, headers: &HeaderMap, setting: Setting<'_>) -> Re
 }
 
 /// A config object that is known by its id.
-fn saved(id: &str, headers: &HeaderMap, setting: Setting<'_>) -> Result<Arc<ConfigObject>, Invalid> {
-    let object = match setting.table.saved_configs.get(id) {
-        Some(object) => Arc::clone(object),
-        None => return Err(unknown(id)),
-    };
+fn by_id(id: &str, headers: &HeaderMap, setting: Setting<'_>) -> Result<Arc<ConfigObject>, Invalid> {
+    let compiled = saved::compiled(id, setting.table, setting.engine, setting.configs);
+    let object = compiled.unwrap_or_else(|| Err(unknown(id)))?;
     if headers.contains_key(CUSTOM_HOST) {
         let message = "x-portkey-custom-host cannot be sent with a saved config: its keys go to its own hosts only";
         return Err(Invalid::new(message));

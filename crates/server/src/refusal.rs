@@ -99,7 +99,8 @@ impl Refusal {
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.message)
+        f.write_str(&self.0.message)?;
+        self.0.problems.iter().try_for_each(|problem| write!(f, "\n{problem}"))
     }
 }
 

@@ -16,7 +16,7 @@ use crate::app::App;
 use crate::headers::put_request_id;
 use crate::operate::operate;
 use crate::refusal::Refusal;
-use crate::{admin, auth, health, logs, models};
+use crate::{admin, auth, health, logs, models, saved};
 
 /// The service that answers every route.
 pub fn router(app: Arc<App>) -> Router {
@@ -66,6 +66,8 @@ fn admin_routes(app: &Arc<App>) -> Router<Arc<App>> {
         .route("/router/deployments/{id}/cooldown", post(admin::cool).delete(admin::restore))
         .route("/router/reload", post(admin::reload))
         .route("/router/logs", get(logs::list))
+        .route("/router/configs", get(saved::list))
+        .route("/router/configs/{id}", get(saved::show).put(saved::put).delete(saved::remove))
         .route_layer(from_fn_with_state(Arc::clone(app), operators_only))
 }
 

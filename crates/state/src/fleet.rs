@@ -9,6 +9,7 @@ mod alone;
 mod clerk;
 mod full;
 mod keeper;
+mod librarian;
 pub mod link;
 mod mark;
 pub mod protocol;
@@ -29,6 +30,7 @@ use weighbridge_domain::deployment::Deployment;
 use weighbridge_domain::event::{Event, Observer};
 use weighbridge_domain::limits::Feedback;
 use weighbridge_domain::name::{DeploymentId, QuotaName};
+use weighbridge_domain::secret::Secret;
 use weighbridge_domain::store::RedisSettings;
 use weighbridge_domain::table::RoutingTable;
 use weighbridge_domain::time::Timestamp;
@@ -38,11 +40,13 @@ pub use self::mark::mark;
 
 use self::clerk::Job;
 use self::keeper::{Keeper, link_of};
+use self::librarian::Librarian;
 use self::link::{Connector, LinkError};
 use self::protocol::{Operation, ReplicaId};
 use self::shard::{Habits, Phase, Shard};
 use self::time::{ServerTime, to_caller};
 use crate::books::{Release, fill_latencies};
+use crate::documents::{self, Documents, NotSaved, TextOf};
 use crate::latency::Pace;
 use crate::records::Records;
 use crate::sessions::Sessions;
@@ -68,6 +72,7 @@ pub struct FleetStore {
     tickets: Tickets,
     sessions: Sessions,
     records: Records,
+    librarian: Arc<Librarian>,
     observer: Arc<dyn Observer>,
 }
 
@@ -110,13 +115,17 @@ impl FleetStore {
             tasks.push(tokio::spawn(keeper::keep(keeper)).abort_handle());
             shard
         };
-        let shards = parts.connectors.into_iter().map(start).collect();
+        let shards: Vec<_> = parts.connectors.into_iter().map(start).collect();
+        // The first shard holds what belongs to none.
+        let librarian = Arc::new(Librarian::new(Arc::clone(&shards[0])));
+        tasks.push(tokio::spawn(librarian::work(Arc::clone(&librarian))).abort_handle());
         Self {
             shards,
             tasks,
             tickets: Tickets::default(),
             sessions: Sessions::default(),
             records: Records::default(),
+            librarian,
             observer: parts.observer,
         }
     }
@@ -131,9 +140,10 @@ impl FleetStore {
     }
 
     async fn look(&self) {
+        // Here as below, what could not be read is as old as it was.
+        drop(tokio::time::timeout(patience(&self.shards[0]), self.librarian.catch_up()).await);
         for shard in &self.shards {
             if let Phase::Shared(connection) = &*shard.phase() {
-                // What could not be read is as old as it was.
                 drop(
                     tokio::time::timeout(patience(shard), keeper::look(shard, &connection.link, &shard.everybody()))
                         .await,
@@ -309,7 +319,22 @@ impl SharedState for FleetStore {
     }
 
     fn claim<'a>(&'a self, claim: Claim<'a>, now: Timestamp) -> Answer<'a, String> {
-        Box::pin(std::future::ready(self.sessions.claim(claim, now)))
+        Box::pin(async move {
+            let shard = &self.shards[number(claim.session, self.shards.len())];
+            // A word says what time it is, as long as the store has not.
+            let _server_now = shard.time.for_caller(now);
+            if let Phase::Shared(connection) = &*shard.phase() {
+                // A store that has lost what the session had is told of it.
+                let mut given = String::new();
+                let reminded = self.sessions.reminded(claim, &mut given, now);
+                if let Ok(claimed) = connection.link.claim(reminded).await {
+                    let until = to_caller(claimed.until, claimed.now, now);
+                    self.sessions.remember(claim.session, claimed.given.clone(), until, now);
+                    return claimed.given;
+                }
+            }
+            self.sessions.claim(claim, now)
+        })
     }
 
     fn keep(&self, records: Vec<String>) -> Answer<'_, ()> {
@@ -326,6 +351,23 @@ impl SharedState for FleetStore {
             }
             self.records.newest(before, most)
         })
+    }
+
+    fn documents(&self) -> Arc<Documents> {
+        self.librarian.library.shown()
+    }
+
+    fn put_document<'a>(&'a self, id: &'a str, text: String, now: Timestamp) -> Answer<'a, Result<u64, NotSaved>> {
+        let said = TextOf { text: Secret::new(text), at: now };
+        Box::pin(async move { self.librarian.change(id, |record| documents::put(record, &said)).await })
+    }
+
+    fn revive_document<'a>(&'a self, id: &'a str, version: u64) -> Answer<'a, Result<u64, NotSaved>> {
+        Box::pin(self.librarian.change(id, move |record| documents::revive(record, version)))
+    }
+
+    fn remove_document<'a>(&'a self, id: &'a str) -> Answer<'a, Result<bool, NotSaved>> {
+        Box::pin(self.librarian.change(id, documents::remove))
     }
 
     fn drain<'a>(&'a self, id: &'a DeploymentId, lasts: Option<Duration>, now: Timestamp) -> Answer<'a, ()> {

@@ -5,6 +5,7 @@
 
 mod announce;
 mod books;
+pub mod documents;
 pub mod fleet;
 mod generations;
 mod guests;
@@ -36,6 +37,7 @@ use weighbridge_domain::table::RoutingTable;
 use weighbridge_domain::time::Timestamp;
 use weighbridge_domain::view::{DeploymentView, WindowUsage};
 
+use crate::documents::{Documents, NotSaved};
 use crate::fleet::link::Connector;
 use crate::fleet::{FleetParts, FleetStore};
 use crate::health::PROBE_TURN;
@@ -98,6 +100,19 @@ pub trait SharedState: Send + Sync + fmt::Debug {
 
     /// At most `most` of the records that were kept, the newest first; before the one that has the mark `before`.
     fn kept<'a>(&'a self, before: Option<&'a str>, most: usize) -> Answer<'a, Vec<Kept>>;
+
+    /// The documents that are known: a moment old, as they were when the store is away. Never waits.
+    fn documents(&self) -> Arc<Documents>;
+
+    /// Saves a text as a new version of a document and puts it in force; says its number. Numbers of a name only go up,
+    /// also after it was removed.
+    fn put_document<'a>(&'a self, id: &'a str, text: String, now: Timestamp) -> Answer<'a, Result<u64, NotSaved>>;
+
+    /// Puts a version of a document that is still kept in force again, under the number it has; says that number.
+    fn revive_document<'a>(&'a self, id: &'a str, version: u64) -> Answer<'a, Result<u64, NotSaved>>;
+
+    /// Removes a document with all its versions. Says whether there was one.
+    fn remove_document<'a>(&'a self, id: &'a str) -> Answer<'a, Result<bool, NotSaved>>;
 
     /// Takes a deployment out, for `lasts` or until [`SharedState::restore`].
     fn drain<'a>(&'a self, id: &'a DeploymentId, lasts: Option<Duration>, now: Timestamp) -> Answer<'a, ()>;

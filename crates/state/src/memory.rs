@@ -7,11 +7,13 @@ use weighbridge_domain::deployment::Deployment;
 use weighbridge_domain::event::{Event, Observer};
 use weighbridge_domain::limits::Feedback;
 use weighbridge_domain::name::DeploymentId;
+use weighbridge_domain::secret::Secret;
 use weighbridge_domain::table::RoutingTable;
 use weighbridge_domain::time::Timestamp;
 use weighbridge_domain::view::DeploymentView;
 
 use crate::books::{Books, Change, Release};
+use crate::documents::{self, Documents, Library, NotSaved, TextOf};
 use crate::records::Records;
 use crate::sessions::Sessions;
 use crate::tickets::Tickets;
@@ -26,6 +28,7 @@ pub struct MemoryStore {
     tickets: Tickets,
     sessions: Sessions,
     records: Records,
+    library: Library,
     observer: Arc<dyn Observer>,
 }
 
@@ -37,6 +40,7 @@ impl MemoryStore {
             tickets: Tickets::default(),
             sessions: Sessions::default(),
             records: Records::default(),
+            library: Library::default(),
             observer,
         }
     }
@@ -85,6 +89,25 @@ impl SharedState for MemoryStore {
 
     fn kept<'a>(&'a self, before: Option<&'a str>, most: usize) -> Answer<'a, Vec<Kept>> {
         Box::pin(std::future::ready(self.records.newest(before, most)))
+    }
+
+    fn documents(&self) -> Arc<Documents> {
+        self.library.shown()
+    }
+
+    fn put_document<'a>(&'a self, id: &'a str, text: String, now: Timestamp) -> Answer<'a, Result<u64, NotSaved>> {
+        let said = TextOf { text: Secret::new(text), at: now };
+        let saved = self.library.change(id, |record| documents::put(record, &said));
+        Box::pin(std::future::ready(saved))
+    }
+
+    fn revive_document<'a>(&'a self, id: &'a str, version: u64) -> Answer<'a, Result<u64, NotSaved>> {
+        let saved = self.library.change(id, |record| documents::revive(record, version));
+        Box::pin(std::future::ready(saved))
+    }
+
+    fn remove_document<'a>(&'a self, id: &'a str) -> Answer<'a, Result<bool, NotSaved>> {
+        Box::pin(std::future::ready(self.library.change(id, documents::remove)))
     }
 
     fn drain<'a>(&'a self, id: &'a DeploymentId, lasts: Option<Duration>, now: Timestamp) -> Answer<'a, ()> {

@@ -30,13 +30,35 @@ impl Sessions {
         {
             return given.what.clone();
         }
-        if sessions.len() >= MOST {
-            make_room(&mut sessions, now);
-        }
         let given = Given { what: claim.wanted.to_owned(), until: now + claim.lasts };
-        sessions.insert(claim.session.to_owned(), given);
+        insert(&mut sessions, claim.session, given, now);
         claim.wanted.to_owned()
     }
+
+    /// What `claim` has to say to others who do not remember what its session has: that it wants just that.
+    pub(crate) fn reminded<'a>(&self, claim: Claim<'a>, given: &'a mut String, now: Timestamp) -> Claim<'a> {
+        let sessions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match sessions.get(claim.session) {
+            Some(known) if now < known.until && claim.instead_of != Some(known.what.as_str()) => {
+                given.clone_from(&known.what);
+                Claim { wanted: given, lasts: known.until.since(now), ..claim }
+            }
+            Some(_) | None => claim,
+        }
+    }
+
+    /// Takes over what somebody else gave `session`, which keeps it `until` then.
+    pub(crate) fn remember(&self, session: &str, what: String, until: Timestamp, now: Timestamp) {
+        let mut sessions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        insert(&mut sessions, session, Given { what, until }, now);
+    }
+}
+
+fn insert(sessions: &mut HashMap<String, Given>, session: &str, given: Given, now: Timestamp) {
+    if sessions.len() >= MOST && !sessions.contains_key(session) {
+        make_room(sessions, now);
+    }
+    sessions.insert(session.to_owned(), given);
 }
 
 /// Forgets what is over, and of the rest the tenth that is over soonest.

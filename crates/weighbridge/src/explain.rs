@@ -27,12 +27,8 @@ pub(crate) fn run(args: &Explain) -> Result<(), String> {
     let table = router.engine().table();
     let configs = Configs::default();
     let request = outline(arrival, Setting { table: &table, engine: router.engine(), configs: &configs })
-        .map_err(|refusal| refusal.message().to_owned())?;
-    let lines = router.engine().explain(&table, &request);
-    if request.controls.config.is_none() && table.find(&request.model).is_none() {
-        return Err(lines.join("\n"));
-    }
-    for line in lines {
+        .map_err(|refusal| refusal.to_string())?;
+    for line in router.engine().explain(&table, &request)? {
         println!("{line}");
     }
     Ok(())

@@ -13,6 +13,9 @@ use super::{Above, breaker};
 /// Statuses that are retried where nothing is said.
 const RETRIED: &[u16] = &[429, 500, 502, 503, 504, 529];
 
+/// The most paths that are taken out of one body.
+const MOST_DROPS: usize = 64;
+
 /// What holds at some place of a config object.
 #[derive(Debug, Clone)]
 pub(super) struct Inherited<'a> {
@@ -61,6 +64,9 @@ impl<'a> Inherited<'a> {
         }
         if let Some(field) = node.get("drop_params") {
             here.drops.extend(drops(&field, problems));
+            if here.drops.len() > MOST_DROPS {
+                problems.error(&field.path, format!("There are more than {MOST_DROPS} paths, with those above"));
+            }
         }
         if let Some(field) = node.get("retry") {
             here.retry = retry(&field, problems).or(here.retry);

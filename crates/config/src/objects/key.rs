@@ -3,7 +3,7 @@
 use serde_json::Value;
 use weighbridge_domain::deployment::{Auth, Endpoint, Paths};
 use weighbridge_domain::name::ProviderName;
-use weighbridge_domain::provider::{AuthStyle, Known, PathStyle, Provider};
+use weighbridge_domain::provider::{AuthStyle, Known, PathStyle, Provider, Wire};
 use weighbridge_domain::secret::Secret;
 
 use super::at::At;
@@ -80,6 +80,9 @@ impl<'a> Compiler<'a> {
     }
 
     fn base_url(&self, target: &At<'a>, name: &At<'a>, provider: &Provider, here: &Inherited<'a>) -> Option<Base> {
+        if provider.wire == Wire::Simulated {
+            return Some(Base { url: String::new(), named: None });
+        }
         let above = self.around.headers.custom_host.as_deref();
         let (text, path) = match (above, &here.custom_host, target.get("resource_name")) {
             (Some(text), _, _) => (text.to_owned(), name.path.clone()),

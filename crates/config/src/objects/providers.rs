@@ -103,3 +103,21 @@ const OTHERWISE: &[(&str, &str)] = &[
 pub(crate) fn row_name(name: &str) -> &str {
     OTHERWISE.iter().find(|(theirs, _)| *theirs == name).map_or(name, |(_, ours)| ours)
 }
+
+/// The name that Portkey gives to the provider of the row `name`.
+pub fn portkey_name(name: &str) -> &str {
+    OTHERWISE.iter().find(|(_, ours)| *ours == name).map_or(name, |(theirs, _)| theirs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{portkey_name, row_name};
+
+    #[test]
+    fn names_lead_back_to_themselves() {
+        for name in ["openai", "ollama", "azure-openai", "google", "together-ai", "x-ai", "z-ai"] {
+            assert_eq!(portkey_name(row_name(name)), name);
+        }
+        assert_eq!(row_name("zhipu"), "zai");
+    }
+}

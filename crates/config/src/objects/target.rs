@@ -36,6 +36,13 @@ pub(crate) const NO_RETRIES: RetryPolicy =
 pub(crate) const NEVER_RESTS: CooldownPolicy =
     CooldownPolicy { duration: Duration::from_secs(60), overrides_retry_after: true, rule: CooldownRule::Never };
 
+/// A target, what it inherits, and the model that it names.
+struct Leaf<'l, 'a> {
+    target: &'l At<'a>,
+    here: &'l Inherited<'a>,
+    model: Option<String>,
+}
+
 /// The client's word for "whatever is usual there".
 const USUAL_MODEL: &str = "portkey-default";
 
@@ -67,20 +74,20 @@ impl<'a> Compiler<'a> {
             key = key.or(Some(Some(slug)));
             model = Some(rest.to_owned());
         }
-        let options = self.options(here);
+        let leaf = |model| Leaf { target, here, model };
         match (key, provider) {
             (Some(None), _) => None,
-            (Some(Some(key)), _) => self.by_virtual_key(target, key, model, here, options),
+            (Some(Some(key)), _) => self.by_virtual_key(&leaf(model), key),
             (None, Some(name)) => {
                 let is_bare = target.get("api_key").is_none() && target.get("azure_ad_token").is_none();
                 let text = name.value.as_str().unwrap_or_default();
                 let group = GroupName::new(format!("@{text}"));
                 if is_bare && here.custom_host.is_none() && self.around.table.group(&group).is_some() {
-                    return self.by_virtual_key(target, text, model, here, options);
+                    return self.by_virtual_key(&leaf(model), text);
                 }
                 let model = target.value.get("deployment_id").and_then(Value::as_str).map(str::to_owned).or(model);
                 let endpoint = self.endpoint(target, &name, here)?;
-                Some(self.brought(target, endpoint, model.as_deref(), here, options, None))
+                Some(self.brought(&leaf(model), endpoint, None))
             }
             (None, None) if target.get("api_key").is_some() => {
                 let message = "Invalid configuration. It must have either 'provider' and 'api_key', \
@@ -88,12 +95,14 @@ impl<'a> Compiler<'a> {
                 self.problems.error(&target.path, message);
                 None
             }
-            (None, None) => self.own(target, model, options),
+            (None, None) => self.own(leaf(model)),
         }
     }
 
     /// A model of the router's own.
-    fn own(&self, target: &At<'a>, model: Option<String>, options: StopOptions) -> Option<Plan> {
+    fn own(&self, leaf: Leaf<'_, 'a>) -> Option<Plan> {
+        let Leaf { target, here, model } = leaf;
+        let options = self.options(here);
         let Some(model) = model else { return Some(Plan::Asked { options: Arc::new(options) }) };
         let Some(found) = self.around.table.find(&model) else {
             let listed = self.around.table.listed().iter().map(|listed| listed.name.as_str());
@@ -110,19 +119,19 @@ impl<'a> Compiler<'a> {
     }
 
     /// A model at the provider that a virtual key is for.
-    fn by_virtual_key(
-        &self,
-        target: &At<'a>,
-        key: &str,
-        model: Option<String>,
-        here: &Inherited<'a>,
-        options: StopOptions,
-    ) -> Option<Plan> {
+    fn by_virtual_key(&self, leaf: &Leaf<'_, 'a>, key: &str) -> Option<Plan> {
+        let Leaf { target, here, model } = leaf;
         let name = GroupName::new(format!("@{key}"));
         let Some(group) = self.around.table.group(&name) else {
             self.problems.error(&target.path, format!("Following keys are not valid: {key}"));
             return None;
         };
+        if let Some(host) = here.custom_host.as_ref().map(|host| host.path.clone()).or_else(|| self.host_header(target))
+        {
+            let message = format!("A host cannot be set for the virtual key {key}: its key goes to its own host only");
+            self.problems.error(&host, message);
+            return None;
+        }
         match group.deployments.first() {
             None => {
                 let out = self.around.table.left_out().iter().find(|out| out.deployment.group == name);
@@ -131,25 +140,24 @@ impl<'a> Compiler<'a> {
             }
             Some(deployment) if here.breaker.is_some() => {
                 let endpoint = deployment.endpoint.clone();
-                return Some(self.brought(target, endpoint, model.as_deref(), here, options, Some(deployment)));
+                return Some(self.brought(leaf, endpoint, Some(deployment)));
             }
             Some(_) => {}
         }
-        let called = model.map(|model| Called { model, captures: Vec::new() });
-        let options = Arc::new(StopOptions { called, ..options });
+        let called = model.clone().map(|model| Called { model, captures: Vec::new() });
+        let options = Arc::new(StopOptions { called, ..self.options(here) });
         Some(Plan::Group { group: name, level: None, options })
     }
 
+    /// Where a host that a header sets at every target would be set at `target`.
+    fn host_header(&self, target: &At<'a>) -> Option<String> {
+        self.around.headers.custom_host.as_ref().map(|_| target.path_to("custom_host"))
+    }
+
     /// A deployment that the plan brings along. One that has a virtual key is held against its limits.
-    fn brought(
-        &self,
-        target: &At<'a>,
-        endpoint: Endpoint,
-        model: Option<&str>,
-        here: &Inherited<'a>,
-        options: StopOptions,
-        limited: Option<&Deployment>,
-    ) -> Plan {
+    fn brought(&self, leaf: &Leaf<'_, 'a>, endpoint: Endpoint, limited: Option<&Deployment>) -> Plan {
+        let Leaf { target, here, model } = leaf;
+        let model = model.as_deref();
         let name = match (target.value.get("name").and_then(Value::as_str), model) {
             (Some(name), _) => name.to_owned(),
             (None, Some(model)) => format!("{}/{model}", endpoint.provider),
@@ -174,7 +182,7 @@ impl<'a> Compiler<'a> {
             listed: false,
             ..ModelGroup::new(name.as_str(), vec![Arc::new(deployment)])
         };
-        Plan::Brought { group: Arc::new(group), options: Arc::new(options) }
+        Plan::Brought { group: Arc::new(group), options: Arc::new(self.options(here)) }
     }
 
     fn options(&self, here: &Inherited<'a>) -> StopOptions {

@@ -6,11 +6,13 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
 use weighbridge_domain::name::{DeploymentId, QuotaName};
 use weighbridge_domain::time::{Timestamp, millis};
+use weighbridge_state::documents::Record;
 use weighbridge_state::fleet::link::{Connected, Connector, Link, LinkError, News};
 use weighbridge_state::fleet::protocol::{
-    Beat, Join, Joined, Operated, Operation, Pulse, Replay, ReplicaId, Snapshot, Told, Turn, TurnReply,
+    Beat, Changes, Claimed, Join, Joined, Operated, Operation, Pulse, Replay, ReplicaId, Saved, Snapshot, Told, Turn,
+    TurnReply,
 };
-use weighbridge_state::{Answer, Kept};
+use weighbridge_state::{Answer, Claim, Kept};
 
 use super::network::{Said, Way};
 use super::store::{State, Store};
@@ -245,6 +247,20 @@ impl Link for SimulatedLink {
     fn listen(&self) -> Answer<'_, Result<mpsc::Receiver<News>, LinkError>> {
         let host = self.host;
         Box::pin(self.call(UPKEEP, move |state| state.listen(host), move || Box::new(|_| ())))
+    }
+
+    /// Nobody has a session here.
+    fn claim<'a>(&'a self, _: Claim<'a>) -> Answer<'a, Result<Claimed, LinkError>> {
+        Box::pin(std::future::ready(Err(LinkError::Broken("sessions are not simulated".to_owned()))))
+    }
+
+    /// Nobody saves documents here.
+    fn save<'a>(&'a self, _: &'a [(String, Record)], _: Option<usize>) -> Answer<'a, Result<Vec<Saved>, LinkError>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
+
+    fn changes(&self, _: u64, _: usize) -> Answer<'_, Result<Changes, LinkError>> {
+        Box::pin(std::future::ready(Ok(Changes { are_all: true, ..Changes::default() })))
     }
 
     fn keep<'a>(&'a self, records: &'a [String]) -> Answer<'a, Result<(), LinkError>> {

@@ -8,9 +8,11 @@ use weighbridge_domain::name::{DeploymentId, QuotaName};
 use weighbridge_domain::time::Timestamp;
 
 use super::protocol::{
-    Beat, Join, Joined, Operated, Operation, Pulse, Replay, ReplicaId, Report, Snapshot, Told, Turn, TurnReply,
+    Beat, Changes, Claimed, Join, Joined, Operated, Operation, Pulse, Replay, ReplicaId, Report, Saved, Snapshot, Told,
+    Turn, TurnReply,
 };
-use crate::{Answer, Kept};
+use crate::documents::Record;
+use crate::{Answer, Claim, Kept};
 
 /// A connection to the shared store, ready to be used. Every call is carried out atomically, ends in bounded
 /// time, and may have been carried out when it fails.
@@ -55,6 +57,20 @@ pub trait Link: Send + Sync + fmt::Debug {
 
     /// News from the store as they come; the channel ends when they can no longer be heard.
     fn listen(&self) -> Answer<'_, Result<mpsc::Receiver<News>, LinkError>>;
+
+    /// Gives a session what it wants, unless it has something else already. On the path of a request.
+    fn claim<'a>(&'a self, claim: Claim<'a>) -> Answer<'a, Result<Claimed, LinkError>>;
+
+    /// Saves documents that have changed more often than the store knows, with `most` at most in all; says what came
+    /// of each.
+    fn save<'a>(
+        &'a self,
+        records: &'a [(String, Record)],
+        most: Option<usize>,
+    ) -> Answer<'a, Result<Vec<Saved>, LinkError>>;
+
+    /// Documents that have changed after the place `since`, of about `bytes` at most.
+    fn changes(&self, since: u64, bytes: usize) -> Answer<'_, Result<Changes, LinkError>>;
 
     /// Keeps records of requests that have ended.
     fn keep<'a>(&'a self, records: &'a [String]) -> Answer<'a, Result<(), LinkError>>;

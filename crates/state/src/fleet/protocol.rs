@@ -14,6 +14,7 @@ use weighbridge_domain::policy::CooldownVerdict;
 use weighbridge_domain::time::Timestamp;
 use weighbridge_domain::view::{Latency, WindowUsage};
 
+use crate::documents::{Record, Totals};
 use crate::health::Standing;
 use crate::latency::Pace;
 use crate::{Counted, Regard};
@@ -353,6 +354,42 @@ pub struct Pulse {
     pub dead: Vec<ReplicaId>,
     /// All replicas by name; nobody where that was not wanted.
     pub everybody: Vec<ReplicaId>,
+}
+
+/// Documents that have changed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Changes {
+    /// Up to where in the order of all changes they are; before where it was asked from, where the store has lost
+    /// something.
+    pub place: u64,
+    /// Whether those are all.
+    pub are_all: bool,
+    /// What the store holds in all.
+    pub totals: Totals,
+    /// The documents by name.
+    pub records: Vec<(String, Record)>,
+}
+
+/// What came of saving a document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Saved {
+    /// The store has taken it.
+    Taken,
+    /// There are too many of them.
+    TooMany,
+    /// The store holds this, which has changed at least as often.
+    Not(Record),
+}
+
+/// What a session has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claimed {
+    /// The store's clock.
+    pub now: Timestamp,
+    /// Until when it keeps it.
+    pub until: Timestamp,
+    /// What it was given, now or before.
+    pub given: String,
 }
 
 /// An operator's word about a deployment.

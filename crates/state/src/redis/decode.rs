@@ -1,16 +1,19 @@
 //! Replies of the scripts as values.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use redis::Value;
 use weighbridge_domain::failure::FailureKind;
+use weighbridge_domain::secret::Secret;
 use weighbridge_domain::time::Timestamp;
 use weighbridge_domain::view::{Latency, WindowUsage};
 
 use crate::Kept;
+use crate::documents::{Document, Record, Totals, Version};
 use crate::fleet::protocol::{
-    AskAnswer, Changed, Epoch, Granted, Joined, Operated, Pulse, ReplicaId, Report, Snapshot, TurnDone, TurnReply,
-    TurnResult, WindowReport,
+    AskAnswer, Changed, Changes, Claimed, Epoch, Granted, Joined, Operated, Pulse, ReplicaId, Report, Saved, Snapshot,
+    TurnDone, TurnReply, TurnResult, WindowReport,
 };
 use crate::health::{Drain, Rest, Standing};
 use crate::latency::Pace;
@@ -109,6 +112,40 @@ pub(crate) fn operated(value: &Value) -> Read<Operated> {
     let items = items(value)?;
     let report = report(&mut Cursor(bytes(items.get(2))?))?;
     Ok(Operated { now: time(items.first())?, was_out: integer(items.get(1))? == 1, report })
+}
+
+pub(crate) fn saved(value: &Value) -> Read<Vec<Saved>> {
+    let saved = |reply: &Value| match bytes(Some(reply))? {
+        b"+" => Ok(Saved::Taken),
+        b"-" => Ok(Saved::TooMany),
+        packed => record(packed).map(Saved::Not),
+    };
+    items(value)?.iter().map(saved).collect()
+}
+
+pub(crate) fn changes_of_documents(value: &Value) -> Read<Changes> {
+    let items = items(value)?;
+    let pairs = items.get(4..).unwrap_or_default().chunks_exact(2);
+    let records = pairs.map(|pair| Ok((text(pair.first())?, record(bytes(pair.get(1))?)?))).collect::<Read<_>>()?;
+    let number = |at: usize| count(items.get(at).unwrap_or(&Value::Nil));
+    let totals = Totals { there: number(2)?, changes: number(3)? };
+    Ok(Changes { place: number(0)?, are_all: number(1)? == 1, totals, records })
+}
+
+fn record(packed: &[u8]) -> Read<Record> {
+    let mut cursor = Cursor(packed);
+    let (changes, last, live) = (cursor.count()?, cursor.count()?, cursor.count()?);
+    let mut versions = Vec::new();
+    while !cursor.0.is_empty() {
+        let (number, at) = (cursor.count()?, timestamp(cursor.double()?));
+        versions.push(Version { number, at, text: Secret::new(cursor.text()?) });
+    }
+    Ok(Record { changes, last, document: Arc::new(Document { live, versions }) })
+}
+
+pub(crate) fn claimed(value: &Value) -> Read<Claimed> {
+    let items = items(value)?;
+    Ok(Claimed { now: time(items.first())?, until: time(items.get(1))?, given: text(items.get(2))? })
 }
 
 pub(crate) fn count(value: &Value) -> Read<u64> {
@@ -264,6 +301,14 @@ impl Cursor<'_> {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts, below 2^53")]
     fn count(&mut self) -> Read<u64> {
         self.double().map(|count| count as u64)
+    }
+
+    /// A text behind its length.
+    fn text(&mut self) -> Read<&str> {
+        let length = self.int()? as usize;
+        let (text, rest) = self.0.split_at_checked(length).ok_or(Unreadable("a text that is too short"))?;
+        self.0 = rest;
+        std::str::from_utf8(text).map_err(|_| Unreadable("not text"))
     }
 
     /// An instant in ms; 0 is none.

@@ -10,6 +10,7 @@ use weighbridge_domain::time::{Timestamp, millis};
 use super::keys::Keys;
 use super::scripts::Source;
 use crate::Regard;
+use crate::documents::Record;
 use crate::fleet::protocol::{Ended, EndedHow, Observed, Replay, ReplicaId, Report, Stake, Turn};
 use crate::health::Rest;
 
@@ -171,6 +172,16 @@ fn outcome(ended: &Ended, counter: usize) -> Bytes {
     ended.peers.iter().fold(packed, |packed, peer| packed.short(usize::from(*peer) + 1))
 }
 
+/// A document.
+pub(crate) fn record(record: &Record) -> Vec<u8> {
+    let Record { changes, last, document } = record;
+    let head = Bytes::new().counts([*changes, *last, document.live]);
+    let versions = document.versions.iter().fold(head, |packed, version| {
+        packed.counts([version.number]).double(instant(version.at)).text(version.text.reveal())
+    });
+    versions.0
+}
+
 fn observation(observed: &Observed) -> Bytes {
     let Observed { member, feedback, counted } = observed;
     let of = |left: Option<Left>| match left {
@@ -263,6 +274,13 @@ impl Bytes {
 
     fn counts<const N: usize>(self, counts: [u64; N]) -> Self {
         self.doubles(counts.map(float))
+    }
+
+    /// A text of less than 4 GB, behind its length.
+    fn text(self, text: &str) -> Self {
+        let mut packed = self.int(u32::try_from(text.len()).unwrap_or(u32::MAX));
+        packed.0.extend_from_slice(text.as_bytes());
+        packed
     }
 
     fn tokens(self, tokens: Tokens) -> Self {

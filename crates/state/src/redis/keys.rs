@@ -15,6 +15,9 @@
 //! | `c:<mark>` | what each replica added to it | as the window |
 //! | `s:<mark>` | the condition of a deployment | a day after its last use or its rest; for ever when drained without an end |
 //! | `a:<mark>:<class>` | failures that were let pass | as long as they count |
+//! | `d` | documents by name, removed ones included | for ever |
+//! | `do` | their names in the order in which they changed | for ever |
+//! | `u:<mark>` | what a session was given | as long as it keeps it |
 //! | `t:<mark>` | a counter of turns | a day after its last use |
 //! | `l` | records of requests that have ended, a stream | a week after the last |
 //! | `ev` | the channel for news | |
@@ -89,6 +92,14 @@ impl Keys {
         self.of("l")
     }
 
+    pub(crate) fn documents(&self) -> String {
+        self.of("d")
+    }
+
+    pub(crate) fn documents_in_order(&self) -> String {
+        self.of("do")
+    }
+
     pub(crate) fn channel(&self) -> String {
         self.of("ev")
     }
@@ -110,6 +121,10 @@ impl Keys {
     pub(crate) fn counter(&self, id: &DeploymentId, class: Option<ErrorClass>) -> String {
         let class = class.map_or("all".to_owned(), |class| (class as u8).to_string());
         format!("{}:a:{}:{class}", self.prefix, mark(id.as_str()))
+    }
+
+    pub(crate) fn session(&self, session: &str) -> String {
+        format!("{}:u:{}", self.prefix, mark(session))
     }
 
     pub(crate) fn tickets(&self, counter: &str) -> String {

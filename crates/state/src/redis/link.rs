@@ -11,13 +11,16 @@ use weighbridge_domain::time::{Timestamp, millis};
 use super::keys::Keys;
 use super::lane::Caller;
 use super::news::Listener;
+use super::scripts::Source;
 use super::{decode, encode};
+use crate::documents::{MOST_REMOVED, Record};
 use crate::fleet::link::{Link, LinkError, News};
 use crate::fleet::protocol::{
-    Beat, Join, Joined, Operated, Operation, Pulse, Replay, ReplicaId, Snapshot, Told, Turn, TurnReply,
+    Beat, Changes, Claimed, Join, Joined, Operated, Operation, Pulse, Replay, ReplicaId, Saved, Snapshot, Told, Turn,
+    TurnReply,
 };
 use crate::records::MOST;
-use crate::{Answer, Kept};
+use crate::{Answer, Claim, Kept};
 
 /// A call off the request's path may take so many times as long as one on it.
 const PATIENCE: u32 = 5;
@@ -27,7 +30,7 @@ const RECORDS_KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
 /// A connection to Redis.
 #[derive(Debug)]
 pub(crate) struct RedisLink {
-    /// For turns alone, so that nothing makes a request wait.
+    /// For what requests wait for, and nothing else: turns, and what sessions claim.
     pub(crate) turns: Caller,
     /// For heartbeats and what goes with them.
     pub(crate) upkeep: Caller,
@@ -64,6 +67,11 @@ impl RedisLink {
     fn fleet_keys(&self) -> [String; 5] {
         let keys = &self.keys;
         [keys.epoch(), keys.beats(), keys.told(), keys.vanished(), keys.reaped()]
+    }
+
+    fn of_documents(&self, script: &Source) -> Cmd {
+        let keys = [self.keys.documents(), self.keys.documents_in_order()];
+        encode::call(script, &keys.each_ref().map(|key| key.as_bytes()))
     }
 
     async fn upkeep<T, E: std::fmt::Display>(
@@ -163,6 +171,32 @@ impl Link for RedisLink {
 
     fn listen(&self) -> Answer<'_, Result<mpsc::Receiver<News>, LinkError>> {
         Box::pin(self.listener.listen())
+    }
+
+    fn claim<'a>(&'a self, claim: Claim<'a>) -> Answer<'a, Result<Claimed, LinkError>> {
+        let Claim { session, wanted, instead_of, lasts } = claim;
+        let mut call = encode::call(&self.scripts().claim, &[self.keys.session(session).as_bytes()]);
+        call.arg(wanted).arg(millis(lasts).max(1)).arg(instead_of);
+        Box::pin(async move { read(&self.turns.call(&call, self.call_timeout).await?, decode::claimed) })
+    }
+
+    fn save<'a>(
+        &'a self,
+        records: &'a [(String, Record)],
+        most: Option<usize>,
+    ) -> Answer<'a, Result<Vec<Saved>, LinkError>> {
+        let mut call = self.of_documents(&self.scripts().save);
+        call.arg(most.unwrap_or_default()).arg(MOST_REMOVED);
+        for (id, record) in records {
+            call.arg(id).arg(encode::record(record));
+        }
+        Box::pin(async move { read(&self.admin.call(&call, self.patience()).await?, decode::saved) })
+    }
+
+    fn changes(&self, since: u64, bytes: usize) -> Answer<'_, Result<Changes, LinkError>> {
+        let mut call = self.of_documents(&self.scripts().changes);
+        call.arg(since).arg(bytes);
+        Box::pin(async move { read(&self.admin.call(&call, self.patience()).await?, decode::changes_of_documents) })
     }
 
     fn keep<'a>(&'a self, records: &'a [String]) -> Answer<'a, Result<(), LinkError>> {

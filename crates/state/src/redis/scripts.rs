@@ -12,6 +12,7 @@ const RESERVE: &str = include_str!("lua/reserve.lua");
 const TRIP: &str = include_str!("lua/trip.lua");
 const REPORT: &str = include_str!("lua/report.lua");
 const SETTLE: &str = include_str!("lua/settle.lua");
+const DOCUMENTS: &str = include_str!("lua/documents.lua");
 const OBSERVE: &str = include_str!("lua/observe.lua");
 
 /// The scripts as the server knows them.
@@ -27,6 +28,9 @@ pub(crate) struct Scripts {
     pub(crate) snapshot: Source,
     pub(crate) operate: Source,
     pub(crate) keep: Source,
+    pub(crate) claim: Source,
+    pub(crate) save: Source,
+    pub(crate) changes: Source,
     pub(crate) server: Source,
 }
 
@@ -75,13 +79,16 @@ impl Scripts {
             leave: of(&[include_str!("lua/leave.lua")]),
             snapshot: of(&[WINDOW, CONDITION, include_str!("lua/snapshot.lua")]),
             operate: of(&[WINDOW, CONDITION, include_str!("lua/operate.lua")]),
+            save: of(&[DOCUMENTS, include_str!("lua/save.lua")]),
+            changes: of(&[DOCUMENTS, include_str!("lua/changes.lua")]),
+            claim: of(&[include_str!("lua/claim.lua")]),
             keep: of(&[include_str!("lua/keep.lua")]),
             server: of(&[include_str!("lua/server.lua")]),
         }
     }
 
     /// All of them.
-    pub(crate) fn all(&self) -> [&Source; 11] {
+    pub(crate) fn all(&self) -> [&Source; 14] {
         [
             &self.turn,
             &self.replay,
@@ -93,6 +100,9 @@ impl Scripts {
             &self.snapshot,
             &self.operate,
             &self.keep,
+            &self.claim,
+            &self.save,
+            &self.changes,
             &self.server,
         ]
     }

@@ -17,8 +17,8 @@ use weighbridge_domain::time::Timestamp;
 use weighbridge_domain::view::{DeploymentView, Health};
 use weighbridge_state::memory::MemoryStore;
 use weighbridge_state::{
-    Admission, Answer, Candidate, Grant, LatencySample, Outcome, Refusal, RefusalCause, Regard, Reserve, Settlement,
-    SharedState,
+    Admission, Answer, Candidate, Claim, Grant, LatencySample, Outcome, Refusal, RefusalCause, Regard, Reserve,
+    Settlement, SharedState,
 };
 
 /// Runs `promise` against every store, at a time that is not the beginning of a second.
@@ -421,6 +421,24 @@ fn tickets_count_by_key() {
     on_every_store(|bench| {
         let tickets = ["x", "x", "y", "x"].map(|counter| bench.answer(bench.store.ticket(counter)));
         assert_eq!(tickets, [0, 1, 0, 2]);
+    });
+}
+
+#[test]
+fn a_session_keeps_what_it_was_given_until_that_is_over_or_replaced() {
+    on_every_store(|bench| {
+        let claim = |session, wanted, instead_of, seconds| {
+            let claim = Claim { session, wanted, instead_of, lasts: MINUTE };
+            bench.answer(bench.store.claim(claim, bench.at(seconds)))
+        };
+        assert_eq!(claim("s", "a", None, 0.0), "a");
+        assert_eq!(claim("s", "b", None, 59.9), "a", "it does not begin anew");
+        assert_eq!(claim("t", "b", None, 59.9), "b");
+        assert_eq!(claim("s", "b", None, 60.0), "b", "over");
+        assert_eq!(claim("s", "a", Some("c"), 61.0), "b", "somebody was faster");
+        assert_eq!(claim("s", "a", Some("b"), 61.0), "a");
+        assert_eq!(claim("s", "b", None, 120.9), "a");
+        assert_eq!(claim("s", "", None, 121.0), "", "over");
     });
 }
 

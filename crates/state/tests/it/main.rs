@@ -4,8 +4,10 @@
 
 mod alike;
 mod contract;
+mod documents;
 mod fleet;
 mod guests;
 mod repair;
 mod roll;
+mod sessions;
 mod support;
