@@ -9,6 +9,7 @@ import httpx
 import openai
 import portkey_ai
 import pytest
+from conftest import MASTER_KEY
 from portkey_ai import AsyncPortkey, Portkey
 from portkey_ai._vendor import openai as errors  # The SDK exports no classes for what it raises.
 
@@ -119,6 +120,13 @@ def test_a_config_is_known_by_its_id(portkey, providers):
         portkey(config="pc-nobody").chat.completions.create(messages=HEY)
 
 
+def test_a_config_is_saved_and_changed_while_the_router_runs(router, portkey, at):
+    client = portkey(config="pc-put")
+    for name, text in [("pk-one", ONE), ("pk-two", TWO)]:
+        assert httpx.put(f"{router}/router/configs/pc-put", json=at(name)).status_code == 200
+        assert said(client.chat.completions.create(model="gpt-4o", messages=HEY)) == text
+
+
 def test_a_model_may_be_left_out(portkey, at, providers):
     named = at("pk-one", override_params={"model": "named-by-config"})
     assert portkey(config=named).chat.completions.create(messages=HEY).choices
@@ -155,6 +163,17 @@ def test_a_virtual_key_in_the_models_name(portkey, providers):
     assert providers.last("pk-one")["body"]["model"] == "gpt-4o"
     with pytest.raises(errors.BadRequestError, match="Following keys are not valid: nobody"):
         portkey(virtual_key="nobody").chat.completions.create(model="gpt-4o", messages=HEY)
+
+
+def test_the_routers_key_is_portkeys_key(guarded_router, at):
+    url, hey = f"{guarded_router}/v1", {"model": "gpt-4o", "messages": HEY}
+    assert said(Portkey(base_url=url, api_key=MASTER_KEY, virtual_key="pk-key").chat.completions.create(**hey)) == ONE
+    with pytest.raises(errors.AuthenticationError):
+        Portkey(base_url=url, api_key="another", virtual_key="pk-key").chat.completions.create(**hey)
+    # This machine is out of bounds for whoever needs a key.
+    with pytest.raises(errors.BadRequestError, match="Invalid config passed") as raised:
+        Portkey(base_url=url, api_key=MASTER_KEY, config=at("pk-one")).chat.completions.create(**hey)
+    assert "custom_hosts" in raised.value.response.text
 
 
 def test_the_routers_own_models_need_no_config(portkey):
