@@ -147,7 +147,9 @@ def test_ollama_needs_no_key(portkey, providers):
     client = portkey(provider="ollama", custom_host=f"{providers.url}/pk-local")
     reply = client.chat.completions.create(model="llama3", messages=HEY)
     assert reply.get_headers()["provider"] == "ollama"
-    assert "authorization" not in providers.last("pk-local")["headers"], "the SDK's placeholder is no key"
+    seen = providers.last("pk-local")
+    assert seen["path"] == "/pk-local/v1/chat/completions", "its host is written without /v1"
+    assert "authorization" not in seen["headers"], "the SDK's placeholder is no key"
 
 
 @pytest.mark.parametrize(
