@@ -52,6 +52,7 @@ pub(crate) fn checked(text: &str, provider: &Provider) -> Option<String> {
             let path = default_path(host, provider);
             base += path;
         }
+        _ if ADDRESSED_BY_ROOT.contains(&provider.name.as_str()) && !path.ends_with("/v1") => base += "/v1",
         _ => {}
     }
     Some(base)
@@ -60,6 +61,9 @@ pub(crate) fn checked(text: &str, provider: &Provider) -> Option<String> {
 /// Providers whose own API is not the OpenAI-compatible one that is spoken here: a URL of theirs
 /// that is right for the one is wrong for the other.
 const SPEAKS_OTHERWISE: &[&str] = &["gemini", "cohere"];
+
+/// Providers whose address is that of the server, below which the API has its place, wherever a proxy puts them.
+const ADDRESSED_BY_ROOT: &[&str] = &["ollama", "ollama_chat"];
 
 /// Whether the URL `row` is at `host`.
 fn is_at(row: &str, host: &str) -> bool {
@@ -110,6 +114,8 @@ mod tests {
             ("openai", "http://[::1]:8080/v1", Some("http://[::1]:8080/v1")),
             ("ollama", "http://ollama:11434/", Some("http://ollama:11434/v1")),
             ("ollama", "http://ollama:11434/v1", Some("http://ollama:11434/v1")),
+            ("ollama", "https://proxy/team/ollama", Some("https://proxy/team/ollama/v1")),
+            ("ollama_chat", "https://proxy/ollama/api/chat", Some("https://proxy/ollama/v1")),
             ("groq", "https://api.groq.com", Some("https://api.groq.com/openai/v1")),
             ("azure", "https://x.openai.azure.com/", Some("https://x.openai.azure.com")),
             (

@@ -150,7 +150,8 @@ impl Run<'_> {
 
     /// The way as far as it is decided.
     fn itinerary(&self, journal: &mut Journal) -> Result<Itinerary, Failure> {
-        let itinerary = self.way.itinerary(self.request, &|balance| self.decided.get(&balance.key).copied())?;
+        let itinerary =
+            self.way.itinerary(self.table, self.request, &|balance| self.decided.get(&balance.key).copied())?;
         journal.itinerary(itinerary.to_string());
         Ok(itinerary)
     }
@@ -319,7 +320,7 @@ impl Run<'_> {
         let permit = Permit::new(state, self.world.clock(), grant, Arc::clone(&deployment), peers);
         let Some(upstream_model) = plan::upstream_model(self.way, self.request, stop, &deployment) else {
             permit.settle(Some(Tokens { input: 0, output: 0 }), Outcome::Neutral);
-            return Err(Failure::new(FailureKind::BadRequest, "`model` is missing, and the config names none"));
+            return Err(plan::no_model());
         };
         let call = Call {
             deployment: &deployment,

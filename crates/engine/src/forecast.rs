@@ -67,5 +67,5 @@ pub(crate) fn rank(world: &World, table: &RoutingTable, request: &Request) -> Ve
 fn itinerary(world: &World, table: &RoutingTable, request: &Request) -> Result<Itinerary, String> {
     let way = plan::prepare(table, request, &mut || 0.5).map_err(|failure| failure.message)?;
     let chooser = Chooser { world, table, request, refused: &[] };
-    way.itinerary(request, &|balance| chooser.expected(balance)).map_err(|failure| failure.message)
+    way.itinerary(table, request, &|balance| chooser.expected(balance)).map_err(|failure| failure.message)
 }

@@ -27,6 +27,7 @@ impl Way {
     /// The plan settled for `request`, as far as balances were `decided`.
     pub(crate) fn itinerary(
         &self,
+        table: &RoutingTable,
         request: &Request,
         decided: &dyn Fn(&Balance) -> Option<usize>,
     ) -> Result<Itinerary, Failure> {
@@ -34,9 +35,8 @@ impl Way {
             Unresolved::NoBranch => {
                 Failure { status: Some(400), ..Failure::new(FailureKind::NoCandidate, why.to_string()) }
             }
-            Unresolved::NoModel => {
-                Failure { status: Some(404), ..Failure::new(FailureKind::NotFound, why.to_string()) }
-            }
+            Unresolved::NoModel if request.model.is_empty() => no_model(),
+            Unresolved::NoModel => unknown_model(table, &request.model),
             Unresolved::NoWeight => Failure::new(FailureKind::NoCandidate, why.to_string()),
         })
     }
@@ -188,6 +188,11 @@ pub(crate) fn may_bring_credentials(table: &RoutingTable, group: Option<&GroupNa
         group.is_some_and(|group| group.deployments.iter().any(|deployment| deployment.client_credentials))
     };
     table.routing.client_credentials || allowed_by_group()
+}
+
+/// The failure of a request whose model nobody named.
+pub(crate) fn no_model() -> Failure {
+    Failure::new(FailureKind::BadRequest, "`model` is missing, and the config names none")
 }
 
 pub(crate) fn unknown_model(table: &RoutingTable, model: &str) -> Failure {

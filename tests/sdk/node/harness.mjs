@@ -43,5 +43,5 @@ export async function harness() {
     await start("fakellm", ["--listen", `127.0.0.1:${providersPort}`, "--script", script], `${providers}/health`),
     await start("weighbridge", ["serve", "--config", config, "--listen", `127.0.0.1:${routerPort}`], `${router}/health/ready`),
   ];
-  return { router, stop: () => children.forEach((child) => child.kill()) };
+  return { router, providers, stop: () => children.forEach((child) => child.kill()) };
 }
