@@ -42,6 +42,7 @@ mod suggest;
 mod targets;
 #[cfg(test)]
 mod tests;
+mod traits;
 mod upstream;
 mod variables;
 mod yaml;

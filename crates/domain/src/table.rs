@@ -7,6 +7,7 @@ use crate::deployment::Deployment;
 use crate::group::ModelGroup;
 use crate::name::{DeploymentId, GroupName};
 use crate::plan::Plan;
+use crate::request::ModelChoice;
 use crate::settings::{RoutingSettings, ServerSettings};
 use crate::store::StoreSettings;
 
@@ -23,6 +24,7 @@ pub struct RoutingTable {
     patterns: Vec<(Pattern, Entry)>,
     upstream_names: HashMap<String, GroupName>,
     default_entry: Option<Entry>,
+    choices: HashMap<String, Arc<ModelChoice>>,
     listed: Vec<ListedModel>,
     /// How requests are routed, apart from groups and deployments.
     pub routing: RoutingSettings,
@@ -116,6 +118,11 @@ impl RoutingTable {
         self.default_entry = Some(entry);
     }
 
+    /// Lets the route `name` choose among models.
+    pub fn add_choice(&mut self, name: impl Into<String>, choice: ModelChoice) {
+        self.choices.insert(name.into(), Arc::new(choice));
+    }
+
     /// Lists a name in `GET /v1/models`, once.
     pub fn list(&mut self, model: ListedModel) {
         if !self.listed.iter().any(|known| known.name == model.name) {
@@ -142,6 +149,18 @@ impl RoutingTable {
         let by_upstream_name = self.upstream_names.get(model).and_then(|group| self.entries.get(group.as_str()));
         let entry = by_upstream_name.or(self.default_entry.as_ref())?;
         Some(Found { entry: entry.clone(), captures: Vec::new() })
+    }
+
+    /// Whether `model` is a name of its own here rather than one that a pattern or the default takes in.
+    pub fn is_named(&self, model: &str) -> bool {
+        self.deployments.contains_key(model)
+            || self.entries.contains_key(model)
+            || self.upstream_names.contains_key(model)
+    }
+
+    /// The models of the route of that name, where it chooses among models.
+    pub fn choice(&self, route: &str) -> Option<&Arc<ModelChoice>> {
+        self.choices.get(route)
     }
 
     /// The group of that name.

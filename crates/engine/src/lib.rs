@@ -15,6 +15,7 @@ mod forecast;
 mod journal;
 mod permit;
 mod plan;
+mod pool;
 mod stream;
 mod world;
 

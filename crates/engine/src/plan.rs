@@ -48,7 +48,8 @@ impl Way {
 pub(crate) fn prepare(table: &RoutingTable, request: &Request, roll: &mut dyn FnMut() -> f64) -> Result<Way, Failure> {
     let found = table.find(&request.model);
     let may_bring = may_bring_credentials(table, found.as_ref().and_then(|found| found.entry.group.as_ref()));
-    if let Some(choice) = &request.controls.models {
+    let choice = request.controls.models.as_ref().or_else(|| table.choice(&request.model).map(Arc::as_ref));
+    if let Some(choice) = choice {
         let first = choice::plan(table, request, choice, roll)?;
         let plan = own_fallbacks(table, request, first, may_bring);
         return Ok(Way { plan: own_lists(table, request, plan), asked: None, captures: Vec::new() });

@@ -31,7 +31,7 @@ pub struct Outgoing<'a> {
 }
 
 /// `OpenRouter` has fields of its own under names that steer this router elsewhere.
-const OPENROUTER_FIELDS: &[&str] = &["models", "route", "provider", "plugins", "transforms"];
+const OPENROUTER_FIELDS: &[&str] = &["models", "route", "provider", "session_id", "plugins", "transforms"];
 
 /// The HTTP request for `outgoing`. Nothing of the client's headers is in it; the body is the
 /// client's but for the model's name, the router's own fields, and what configuration sets.

@@ -6,5 +6,6 @@ pub mod condition;
 pub mod cooldown;
 pub mod estimate;
 pub mod itinerary;
+pub mod preferences;
 pub mod retry;
 pub mod strategy;

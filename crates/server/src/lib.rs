@@ -22,6 +22,7 @@ mod logs;
 mod models;
 mod multipart;
 mod operate;
+mod preferences;
 pub mod refusal;
 pub mod request;
 pub mod routes;
@@ -29,6 +30,7 @@ mod serve;
 pub mod snapshot;
 #[cfg(test)]
 mod testkit;
+mod variants;
 
 pub use app::{App, AppParts, MetricsPage, Reload, Reloaded, Reloading};
 pub use drain::Drain;
