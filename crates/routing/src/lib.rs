@@ -8,4 +8,5 @@ pub mod estimate;
 pub mod itinerary;
 pub mod preferences;
 pub mod retry;
+pub mod score;
 pub mod strategy;

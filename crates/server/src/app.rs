@@ -10,6 +10,7 @@ use weighbridge_engine::Engine;
 use crate::admission::Admission;
 use crate::drain::Drain;
 use crate::id::Ids;
+use crate::reports::Reports;
 use crate::snapshot::Snapshot;
 
 /// What the HTTP surface is made of.
@@ -61,6 +62,7 @@ pub struct App {
     pub(crate) drain: Drain,
     pub(crate) admission: Admission,
     pub(crate) ids: Ids,
+    pub(crate) reports: Reports,
 }
 
 impl App {
@@ -73,6 +75,7 @@ impl App {
             drain: parts.drain,
             admission: Admission::default(),
             ids: Ids::new(),
+            reports: Reports::default(),
         })
     }
 

@@ -12,6 +12,7 @@ mod auth;
 mod choice;
 mod controls;
 mod deployments;
+mod detail;
 pub mod drain;
 mod error;
 mod fallbacks;
@@ -24,8 +25,10 @@ mod multipart;
 mod operate;
 mod preferences;
 pub mod refusal;
+mod reports;
 pub mod request;
 pub mod routes;
+mod select;
 mod serve;
 pub mod snapshot;
 #[cfg(test)]
