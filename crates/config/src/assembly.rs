@@ -133,7 +133,10 @@ impl Assembly {
         let left_out: Vec<DeploymentId> = table.left_out().iter().map(|out| out.deployment.id.clone()).collect();
         let names =
             routes::Names { planner: &self.planner, groups: leading, deployments: &deployments, left_out: &left_out };
-        for (name, plan) in routes::read(top, &names) {
+        for routes::Route { name, plan, choice } in routes::read(top, &names) {
+            if let Some(choice) = choice {
+                table.add_choice(name.as_str(), choice);
+            }
             table.add_entry(name.as_str(), Entry { plan, group: None });
             table.list(ListedModel { name, group: None });
         }

@@ -13,7 +13,7 @@ use crate::models::{self, Model};
 use crate::sections::prices::{self, Prices};
 use crate::sections::providers::Providers;
 use crate::upstream::{self, Upstream};
-use crate::{body, json, mock, suggest};
+use crate::{body, json, mock, suggest, traits};
 
 /// A deployment, and what its group needs to know of it.
 #[derive(Debug, Clone)]
@@ -80,6 +80,7 @@ pub(crate) fn compile_in(
         price: facts.price,
         max_input_tokens: facts.max_input_tokens,
         max_output_tokens: facts.max_output_tokens,
+        traits: traits::read(entry),
         timeouts: limits::timeouts(entry, &around.defaults),
         retries: entry.param("num_retries").and_then(|field| field.count()),
         cooldown: limits::cooldown(entry, &around.defaults),

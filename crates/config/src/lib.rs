@@ -43,6 +43,7 @@ mod suggest;
 mod targets;
 #[cfg(test)]
 mod tests;
+mod traits;
 mod upstream;
 mod variables;
 mod yaml;

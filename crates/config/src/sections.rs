@@ -1,6 +1,7 @@
 //! The sections of the file that are read as a whole.
 
 pub(crate) mod general;
+pub(crate) mod model_routes;
 pub(crate) mod prices;
 pub(crate) mod providers;
 pub(crate) mod routes;

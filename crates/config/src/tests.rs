@@ -506,6 +506,44 @@ fn routes_compile_to_plans() {
 }
 
 #[test]
+fn routes_over_models_are_choices() {
+    let choice = |route: &str| {
+        let loaded = table(&groups("a b c w/*", &format!("routes: [{{name: r, {route}}}]")));
+        let choice = loaded.table.choice("r").unwrap();
+        let terms = choice.models.iter().chain(&choice.default).map(|terms| {
+            let messages = terms.messages.as_ref().map_or(0, Vec::len);
+            format!(
+                "{}*{} {:?} {:?} {:?} {messages}",
+                terms.model, terms.weight, terms.attempts, terms.timeout, terms.backoff
+            )
+        });
+        format!("{}: {}", if choice.is_weighted { "drawn" } else { "in order" }, terms.collect::<Vec<_>>().join("; "))
+    };
+    assert_eq!(
+        choice(
+            "models: [a, w/x, a], max_retries: {a: 2}, timeout: 1.5, backoff: {w/x: 0.5}, default: c, model_messages: {a: [{role: user}]}"
+        ),
+        "in order: a*1 Some(2) Some(1.5s) None 1; w/x*1 None Some(1.5s) Some(0.5) 0; c*1 None Some(1.5s) None 0"
+    );
+    assert_eq!(choice("models: {a: 3, b: 0}"), "drawn: a*3 None None None 0; b*0 None None None 0");
+    for (route, said) in [
+        ("models: [x]", "there is no model group \"x\""),
+        ("models: []", "no model may be chosen"),
+        ("models: {a: 0}", "no model may be chosen"),
+        ("models: [a], default: x", "there is no model group \"x\""),
+        ("models: [a], max_retries: 0", "0 is not above 0"),
+        ("models: [a], timeout: {b: 1}", "\"b\" is not among `models`"),
+        ("models: [a], model_messages: [{role: user}]", "the messages are of no model"),
+        ("models: [a], strategy: {mode: single}", "there is no setting `strategy`"),
+    ] {
+        let text = groups("a b", &format!("routes: [{{name: r, {route}}}]"));
+        let refused = load_text(&text, &catalog(), &environment()).unwrap_err();
+        let problems: Vec<String> = refused.problems.iter().map(ToString::to_string).collect();
+        assert!(problems.iter().any(|problem| problem.contains(said)), "{route}: {problems:?}");
+    }
+}
+
+#[test]
 fn settings_of_the_whole() {
     let rest = "general_settings: {master_key: os.environ/KEY, max_request_size_mb: 1, max_in_flight_requests_per_worker: 9, \
         allow_client_side_credentials: true, dangerously_allow_mock_testing_request_params: false}\n\

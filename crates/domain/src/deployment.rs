@@ -44,6 +44,8 @@ pub struct Deployment {
     pub max_input_tokens: Option<u32>,
     /// The longest reply, in tokens.
     pub max_output_tokens: Option<u32>,
+    /// What the operator says of how it works and what it keeps.
+    pub traits: Traits,
     /// How long it may take.
     pub timeouts: Timeouts,
     /// Retries when it is the first to fail, instead of the group's.
@@ -90,6 +92,7 @@ impl Deployment {
             price: None,
             max_input_tokens: None,
             max_output_tokens: None,
+            traits: Traits::default(),
             timeouts: Timeouts::default(),
             retries: None,
             cooldown: CooldownPolicy::default(),
@@ -102,6 +105,29 @@ impl Deployment {
             info: None,
         }
     }
+
+    /// Whether it understands the body field `parameter`, as far as is known, and gets it.
+    pub fn understands(&self, parameter: &str) -> bool {
+        let is = |name: &String| name == parameter;
+        !self.traits.lacks.contains(&parameter)
+            && !self.body_drops.iter().any(is)
+            && self.traits.parameters.as_ref().is_none_or(|known| known.iter().any(is))
+    }
+}
+
+/// What the operator says of how a deployment works and what it keeps, in `model_info`. Requests may prefer by it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Traits {
+    /// `data_collection: deny`: it keeps no prompts to learn from. Taken for no where nothing is said.
+    pub keeps_no_data: bool,
+    /// `zdr`: it retains nothing at all. Taken for no where nothing is said.
+    pub retains_nothing: bool,
+    /// `quantization`: how its weights are stored (`fp8`, `bf16`, …).
+    pub quantization: Option<String>,
+    /// `supported_openai_params`: the body fields it understands; `None` where nothing is said.
+    pub parameters: Option<Vec<String>>,
+    /// Body fields that it is said not to understand: `supports_function_calling: false` and the like.
+    pub lacks: Vec<&'static str>,
 }
 
 /// The model name sent upstream; each `*` is filled with what the client's name had in its place.

@@ -17,6 +17,7 @@ pub mod limits;
 pub mod name;
 pub mod plan;
 pub mod policy;
+pub mod preferences;
 pub mod provider;
 pub mod request;
 pub mod rotation;

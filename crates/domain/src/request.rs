@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 use crate::json::JsonObject;
 use crate::limits::Tokens;
 use crate::plan::{ConfigObject, Credentials};
+use crate::preferences::Preferences;
 use crate::secret::Secret;
 
 /// What a client asks for.
@@ -191,6 +192,8 @@ pub struct Controls {
     pub credentials: Option<Credentials>,
     /// `models` and what goes with it.
     pub models: Option<ModelChoice>,
+    /// What it prefers among the deployments of a model, where it says so.
+    pub preferences: Option<Box<Preferences>>,
     /// The client's `User-Agent`, for tag patterns.
     pub user_agent: Option<String>,
     /// The config object it goes by, instead of the plan of its model.
@@ -214,11 +217,14 @@ pub struct ConfigUse {
 #[derive(Debug, Clone)]
 pub struct ModelChoice {
     /// The model that is asked for, whether it is one of them or not. A name that nobody has leaves the choice to them.
-    pub asked: ModelTerms,
-    /// In order; at least one.
+    /// `None` for a route, whose name stands for its models.
+    pub asked: Option<ModelTerms>,
+    /// In order; none where there is a default.
     pub models: Vec<ModelTerms>,
     /// Whether they are drawn by weight rather than asked in order.
     pub is_weighted: bool,
+    /// `default`: who is asked when none of them is configured, or none can be asked.
+    pub default: Option<ModelTerms>,
 }
 
 /// A model and its terms; where it has none of its own, those of its group hold.

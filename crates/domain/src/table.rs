@@ -8,6 +8,7 @@ use crate::group::ModelGroup;
 use crate::name::{DeploymentId, GroupName};
 use crate::plan::{Called, ConfigObject, Plan, StopOptions};
 use crate::provider::Catalog;
+use crate::request::ModelChoice;
 use crate::settings::{RoutingSettings, ServerSettings};
 use crate::store::StoreSettings;
 
@@ -24,6 +25,7 @@ pub struct RoutingTable {
     patterns: Vec<(Pattern, Entry)>,
     upstream_names: HashMap<String, GroupName>,
     default_entry: Option<Entry>,
+    choices: HashMap<String, Arc<ModelChoice>>,
     listed: Vec<ListedModel>,
     /// Every provider that a plan may name.
     pub catalog: Catalog,
@@ -130,6 +132,11 @@ impl RoutingTable {
         self.default_entry = Some(entry);
     }
 
+    /// Lets the route `name` choose among models.
+    pub fn add_choice(&mut self, name: impl Into<String>, choice: ModelChoice) {
+        self.choices.insert(name.into(), Arc::new(choice));
+    }
+
     /// Lists a name in `GET /v1/models`, once.
     pub fn list(&mut self, model: ListedModel) {
         if !self.listed.iter().any(|known| known.name == model.name) {
@@ -169,6 +176,18 @@ impl RoutingTable {
         let options = Arc::new(StopOptions { called: Some(called), ..StopOptions::default() });
         let plan = Plan::Group { group: group.clone(), level: None, options };
         Some(Entry { plan: Arc::new(plan), group: Some(group) })
+    }
+
+    /// Whether `model` is a name of its own here rather than one that a pattern or the default takes in.
+    pub fn is_named(&self, model: &str) -> bool {
+        self.deployments.contains_key(model)
+            || self.entries.contains_key(model)
+            || self.upstream_names.contains_key(model)
+    }
+
+    /// The models of the route of that name, where it chooses among models.
+    pub fn choice(&self, route: &str) -> Option<&Arc<ModelChoice>> {
+        self.choices.get(route)
     }
 
     /// The group of that name.

@@ -10,12 +10,14 @@ use weighbridge_domain::failure::{Failure, FailureKind};
 use weighbridge_domain::group::ModelGroup;
 use weighbridge_domain::limits::Tokens;
 use weighbridge_domain::name::DeploymentId;
+use weighbridge_domain::preferences::Preferences;
 use weighbridge_domain::request::Request;
 use weighbridge_domain::settings::WhenAllCooling;
 use weighbridge_domain::table::RoutingTable;
 use weighbridge_domain::view::DeploymentView;
 use weighbridge_routing::candidates::{self, RequestFacts};
 use weighbridge_routing::itinerary::{Stop, StopTarget};
+use weighbridge_routing::preferences;
 use weighbridge_routing::strategy;
 use weighbridge_state::{Admission, Candidate, Grant, Refusal, RefusalCause, Regard, Reserve};
 
@@ -102,7 +104,7 @@ impl Ask<'_> {
         let (group, fit) = self.fit()?;
         let views = world.state().view(&fit, world.now());
         let usable: Vec<_> = fit.into_iter().zip(views).filter(|(_, view)| candidates::is_usable(view)).collect();
-        let order = strategy::order(group, &usable, &mut || world.roll(), 0);
+        let order = self.places(world, group, &usable, 0);
         Ok(order.into_iter().map(|i| Arc::clone(&usable[i].0)).collect())
     }
 
@@ -167,10 +169,31 @@ impl Ask<'_> {
         };
         let deployments = named.unwrap_or(&group.deployments);
         let fit = candidates::fit(group, deployments, &facts, &self.table.routing, level)?;
-        Ok((group, candidates::without_tried(fit, self.tried)))
+        let Some(wants) = self.wants() else { return Ok((group, candidates::without_tried(fit, self.tried))) };
+        let fit = preferences::allowed(group.name.as_str(), fit, wants, self.request.payload.json())?;
+        Ok((group, preferences::untried(fit, self.tried, wants)))
     }
 
-    /// `usable` in the order of the group's strategy.
+    fn wants(&self) -> Option<&Preferences> {
+        self.request.controls.preferences.as_deref()
+    }
+
+    /// The places of `usable` as they are asked: by the group's strategy, and by what the request prefers.
+    fn places(
+        &self,
+        world: &World,
+        group: &ModelGroup,
+        usable: &[(Arc<Deployment>, DeploymentView)],
+        turn: u64,
+    ) -> Vec<usize> {
+        let order = strategy::order(group, usable, &mut || world.roll(), turn);
+        match self.wants() {
+            Some(wants) => preferences::arranged(order, usable, wants, group.name.as_str()),
+            None => order,
+        }
+    }
+
+    /// `usable` in the order in which they are asked.
     async fn order(
         &self,
         world: &World,
@@ -178,7 +201,7 @@ impl Ask<'_> {
         usable: &[(Arc<Deployment>, DeploymentView)],
     ) -> Vec<Candidate> {
         let turn = if strategy::takes_turns(group) && !usable.is_empty() { self.turn(world, group).await } else { 0 };
-        let order = strategy::order(group, usable, &mut || world.roll(), turn);
+        let order = self.places(world, group, usable, turn);
         let candidate = |i: usize| Candidate { deployment: Arc::clone(&usable[i].0), cooldown: Regard::Heed };
         order.into_iter().map(candidate).collect()
     }

@@ -7,39 +7,77 @@ use weighbridge_domain::request::{ModelChoice, ModelTerms, Request};
 use weighbridge_domain::table::RoutingTable;
 
 use crate::plan::{may_bring_credentials, primary, unknown_model};
+use crate::pool;
+
+/// The failures after which the default is asked: nobody was, at the last of the models.
+const NOBODY_ASKED: [FailureKind; 3] = [FailureKind::AtLimit, FailureKind::AllCooling, FailureKind::NoCandidate];
 
 /// The plan for `request` with its `choice`. `roll` yields uniform samples from `[0, 1)`.
 ///
 /// # Errors
-/// 404 when one of the models is not configured.
+/// 404 when one of the models is not configured; with a default, when that is not.
 pub(crate) fn plan(
     table: &RoutingTable,
     request: &Request,
     choice: &ModelChoice,
     roll: &mut dyn FnMut() -> f64,
 ) -> Result<Plan, Failure> {
-    let asked = table.find(&choice.asked.model).is_some().then_some(&choice.asked);
+    let is_known = |terms: &&ModelTerms| table.find(&terms.model).is_some();
+    let asked = choice.asked.as_ref().filter(is_known);
     let others = choice.models.iter().filter(|terms| asked.is_none_or(|asked| asked.model != terms.model));
+    // With a default behind them, those that nobody has are passed over.
+    let others = others.filter(|terms| choice.default.is_none() || is_known(terms));
     let others: Vec<_> = if choice.is_weighted { drawn(others.collect(), roll) } else { others.collect() };
-    let mut children = Vec::with_capacity(choice.models.len() + 1);
-    for terms in asked.into_iter().chain(others) {
-        let found = table.find(&terms.model).ok_or_else(|| unknown_model(table, &terms.model))?;
-        let mut plan = primary(&found.entry.plan);
-        let called = Called { model: terms.model.clone(), captures: found.captures };
-        // A client's own key is for the model that it asks for, whoever else is asked.
-        let is_asked = asked.is_some_and(|asked| std::ptr::eq(asked, terms));
-        let may_bring = is_asked && may_bring_credentials(table, found.entry.group.as_ref());
-        let credentials = request.controls.credentials.as_ref().filter(|_| may_bring);
-        plan.for_each_stop(&mut |options| {
-            options.called = Some(called.clone());
-            options.credentials = credentials.cloned();
-            set(terms, request, options);
-        });
-        children.push(plan);
+    let models: Vec<_> = asked.into_iter().chain(others).collect();
+    let first = match pool::of(table, request, &models) {
+        Some(pool) if !choice.is_weighted => Some(pool),
+        _ => one_by_one(table, request, choice, &models)?,
+    };
+    let Some(default) = &choice.default else {
+        return first.ok_or_else(|| unknown_model(table, &request.model));
+    };
+    let last = one(table, request, default, None)?;
+    let on = FallbackOn::Kinds(FailureSet::of(&NOBODY_ASKED));
+    Ok(match first {
+        Some(first) => Plan::Fallback { on, children: vec![first, last] },
+        None => last,
+    })
+}
+
+/// `models` one after the other; `None` when there are none.
+fn one_by_one(
+    table: &RoutingTable,
+    request: &Request,
+    choice: &ModelChoice,
+    models: &[&ModelTerms],
+) -> Result<Option<Plan>, Failure> {
+    if let ([only], true) = (models, choice.models.is_empty()) {
+        // Nobody named another model, so its own fallbacks stand.
+        let found = table.find(&only.model).ok_or_else(|| unknown_model(table, &only.model))?;
+        return one(table, request, only, Some(found.entry.plan.as_ref().clone())).map(Some);
     }
+    let children: Vec<Plan> = models.iter().map(|terms| one(table, request, terms, None)).collect::<Result<_, _>>()?;
     // A request that is wrong for one is wrong for all.
-    let on = FailureSet::all().without(FailureKind::BadRequest);
-    Ok(Plan::Fallback { on: FallbackOn::Kinds(on), children })
+    let on = FallbackOn::Kinds(FailureSet::all().without(FailureKind::BadRequest));
+    Ok((!children.is_empty()).then_some(Plan::Fallback { on, children }))
+}
+
+/// One model by its terms: by `plan`, else without its fallbacks.
+fn one(table: &RoutingTable, request: &Request, terms: &ModelTerms, plan: Option<Plan>) -> Result<Plan, Failure> {
+    let found = table.find(&terms.model).ok_or_else(|| unknown_model(table, &terms.model))?;
+    let has_fallbacks = plan.is_some();
+    let mut plan = plan.unwrap_or_else(|| primary(&found.entry.plan));
+    let called = Called { model: terms.model.clone(), captures: found.captures };
+    // A client's own key is for the model that it asks for, whoever else is asked.
+    let may_bring = terms.model == request.model && may_bring_credentials(table, found.entry.group.as_ref());
+    let credentials = request.controls.credentials.as_ref().filter(|_| may_bring);
+    plan.for_each_stop(&mut |options| {
+        // What its fallbacks are called is for them to say.
+        options.called = (!has_fallbacks).then(|| called.clone()).or(options.called.take());
+        options.credentials = credentials.cloned();
+        set(terms, request, options);
+    });
+    Ok(plan)
 }
 
 /// `models` as they are drawn by weight, one after the other without putting back.

@@ -13,7 +13,8 @@ use weighbridge_domain::view::DeploymentView;
 use weighbridge_state::SharedState;
 
 use crate::answer::{Answer, Failed};
-use crate::forecast::Ranked;
+use crate::forecast::{RankBy, Ranked};
+use crate::select::{self, Contest, Placed};
 use crate::world::{Parts, World};
 use crate::{execute, forecast};
 
@@ -80,9 +81,14 @@ impl Engine {
         forecast::explain(&self.world, table, request)
     }
 
-    /// Who would serve `request` now, best first; calls nobody.
-    pub fn rank(&self, table: &RoutingTable, request: &Request) -> Vec<Ranked> {
-        forecast::rank(&self.world, table, request)
+    /// Who would serve `request` now, best first by `order`; calls nobody.
+    pub fn rank(&self, table: &RoutingTable, request: &Request, order: &RankBy<'_>) -> Vec<Ranked> {
+        forecast::rank(&self.world, table, request, order)
+    }
+
+    /// Which of several models is the best choice now; calls nobody.
+    pub fn select(&self, table: &RoutingTable, contest: &Contest) -> Vec<Placed> {
+        select::select(&self.world, table, contest)
     }
 
     /// What is known now of every deployment of `table` that can be called, in the table's order.

@@ -14,12 +14,16 @@ pub mod engine;
 mod execute;
 mod forecast;
 mod journal;
+mod members;
 mod permit;
 mod plan;
+mod pool;
+mod select;
 mod stream;
 mod world;
 
 pub use answer::{Answer, AnswerBody, AnswerHead, Failed};
 pub use engine::Engine;
-pub use forecast::Ranked;
+pub use forecast::{RankBy, Ranked};
+pub use select::{Contest, Entrant, Placed};
 pub use world::Parts;

@@ -72,7 +72,8 @@ pub(crate) fn prepare(table: &RoutingTable, request: &Request, roll: &mut dyn Fn
         };
         return Ok(Way { plan: own_lists(table, request, plan), asked, captures });
     }
-    if let Some(choice) = &request.controls.models {
+    let choice = request.controls.models.as_ref().or_else(|| table.choice(&request.model).map(Arc::as_ref));
+    if let Some(choice) = choice {
         let first = choice::plan(table, request, choice, roll)?;
         let plan = own_fallbacks(table, request, first, may_bring);
         return Ok(Way { plan: own_lists(table, request, plan), asked: None, captures: Vec::new() });

@@ -6,6 +6,8 @@ pub mod condition;
 pub mod cooldown;
 pub mod estimate;
 pub mod itinerary;
+pub mod preferences;
 pub mod retry;
+pub mod score;
 pub mod sessions;
 pub mod strategy;

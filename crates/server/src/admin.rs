@@ -10,16 +10,18 @@ use http::StatusCode;
 use serde_json::{Value, json};
 use weighbridge_domain::json::JsonObject;
 use weighbridge_domain::name::DeploymentId;
-use weighbridge_domain::request::Operation;
+use weighbridge_domain::request::{self as domain, Operation};
 use weighbridge_domain::time::millis;
-use weighbridge_engine::Engine;
+use weighbridge_engine::{Engine, RankBy};
+use weighbridge_routing::score::{Merit, Tradeoff};
 
 use crate::app::App;
-use crate::controls::span;
+use crate::controls::{self, span};
 use crate::deployments::{guest_rows, rows};
 use crate::refusal::Refusal;
 use crate::request::{self, Arrival, Setting};
 use crate::snapshot::Snapshot;
+use crate::{select, variants};
 
 /// `GET /router/deployments`: every deployment, as it is now.
 pub(crate) async fn deployments(State(app): State<Arc<App>>) -> Json<Value> {
@@ -85,18 +87,34 @@ pub(crate) async fn rank(State(app): State<Arc<App>>, request: Request) -> Resul
         body: request::collect(body, table.server.max_body_bytes).await?,
     };
     let setting = Setting { table: &table, engine: &app.engine, configs: &app.configs };
-    let request = request::outline(arrival, setting)?;
-    if request.controls.config.is_none() && table.find(&request.model).is_none() {
+    let mut request = request::outline(arrival, setting)?;
+    variants::apply(&mut request, &table);
+    let controls = &request.controls;
+    if controls.config.is_none() && controls.models.is_none() && table.find(&request.model).is_none() {
         let message = format!("The model `{}` does not exist here.", request.model);
         return Err(Refusal::not_found(message).about("model"));
     }
-    let ranked = app.engine.rank(&table, &request);
+    let by = RankBy { tradeoff: tradeoff(&request)?, repute: &|model| app.reports.of(model) };
+    let ranked = app.engine.rank(&table, &request, &by);
     let ranked: Vec<Value> = ranked
         .iter()
-        .map(|ranked| json!({ "deployment": ranked.deployment.as_str(), "score": ranked.score }))
+        .map(|ranked| {
+            let Merit { price, latency_ms, headroom, health, liked } = ranked.merit;
+            json!({
+                "deployment": ranked.deployment.as_str(), "score": ranked.score, "price": price,
+                "latency_ms": latency_ms, "headroom": headroom, "health": health, "liked": liked,
+            })
+        })
         .collect();
     let itinerary = app.engine.explain(&table, &request).unwrap_or_else(|why| vec![why]);
     Ok(Json(json!({ "ranked": ranked, "itinerary": itinerary })))
+}
+
+/// The `tradeoff` of a request's body, if any.
+fn tradeoff(request: &domain::Request) -> Result<Option<Tradeoff>, Refusal> {
+    let refused = || controls::wrong("tradeoff", "\"cost\" or \"latency\"");
+    let word = request.payload.json().map(|body| body.get::<String>("tradeoff").map_err(|_| refused()));
+    select::tradeoff(word.transpose()?.flatten().as_deref()).ok_or_else(refused)
 }
 
 /// The deployment `id`, when it can be called.

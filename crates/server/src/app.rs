@@ -11,6 +11,7 @@ use crate::admission::Admission;
 use crate::configs::Configs;
 use crate::drain::Drain;
 use crate::id::Ids;
+use crate::reports::Reports;
 use crate::snapshot::Snapshot;
 
 /// What the HTTP surface is made of.
@@ -63,6 +64,7 @@ pub struct App {
     pub(crate) admission: Admission,
     pub(crate) configs: Configs,
     pub(crate) ids: Ids,
+    pub(crate) reports: Reports,
 }
 
 impl App {
@@ -76,6 +78,7 @@ impl App {
             admission: Admission::default(),
             configs: Configs::default(),
             ids: Ids::new(),
+            reports: Reports::default(),
         })
     }
 

@@ -16,13 +16,19 @@ const MOST: usize = 64;
 /// The longest that one attempt may be given, in seconds.
 const LONGEST: f64 = 86_400.0;
 
-/// What a request for `model` says of further models; `None` when it has no `models`.
+/// What a request for `model` says of further models; `None` when it has neither `models` nor a `default`.
 ///
 /// # Errors
 /// 400 with the field that cannot be used, or that names a model which is not among them.
 pub(crate) fn read(body: &JsonObject, model: &str) -> Result<Option<ModelChoice>, Refusal> {
-    let Some(Names { models, is_weighted }) = names(body)? else { return Ok(None) };
-    let known = |name: &str| name == model || models.iter().any(|(known, _)| known == name);
+    let default = body.get::<String>("default").map_err(|_| wrong("default", "the name of a model"))?;
+    let Names { models, is_weighted } = match (names(body)?, &default) {
+        (Some(names), _) => names,
+        (None, Some(_)) => Names { models: Vec::new(), is_weighted: false },
+        (None, None) => return Ok(None),
+    };
+    let known =
+        |name: &str| name == model || default.as_deref() == Some(name) || models.iter().any(|(known, _)| known == name);
     let attempts: Terms<u32> =
         Terms::read(body, "max_retries", "a whole number of attempts above 0", known, |n| *n > 0)?;
     let timeouts: Terms<f64> =
@@ -43,7 +49,8 @@ pub(crate) fn read(body: &JsonObject, model: &str) -> Result<Option<ModelChoice>
         messages: messages.of(name),
     };
     let models = models.iter().map(|(name, weight)| terms(name, *weight)).collect();
-    Ok(Some(ModelChoice { asked: terms(model, 1.0), models, is_weighted }))
+    let default = default.as_deref().map(|name| terms(name, 1.0));
+    Ok(Some(ModelChoice { asked: Some(terms(model, 1.0)), models, is_weighted, default }))
 }
 
 /// What `models` says.
@@ -133,7 +140,8 @@ mod tests {
             let weight = if choice.is_weighted { format!("*{}", terms.weight) } else { String::new() };
             format!("{}{weight} {:?} {:?} {:?} {messages}", terms.model, terms.attempts, terms.timeout, terms.backoff)
         });
-        Ok(shown.collect::<Vec<_>>().join("; "))
+        let default = choice.default.iter().map(|terms| format!("default {} {:?}", terms.model, terms.attempts));
+        Ok(shown.chain(default).collect::<Vec<_>>().join("; "))
     }
 
     #[test]
@@ -149,6 +157,11 @@ mod tests {
             r#"a None Some(5s) Some(0.5) ; b Some(3) Some(5s) None [RawValue({"role":"system","content":"x"})]"#
         );
         assert_eq!(check(r#"{"models":{"a":0.4,"b":0}}"#).unwrap(), "a*0.4 None None None ; b*0 None None None ");
+        assert_eq!(
+            check(r#"{"models":["b"],"default":"d","max_retries":{"d":2}}"#).unwrap(),
+            "b None None None ; default d Some(2)"
+        );
+        assert_eq!(check(r#"{"default":"d"}"#).unwrap(), "default d None");
         // The model that is asked for need not be among them to have terms.
         assert_eq!(check(r#"{"models":["b"],"max_retries":{"a":2}}"#).unwrap(), "b None None None ");
     }
@@ -163,6 +176,7 @@ mod tests {
             (r#"{"models":{"a":0}}"#, "Every weight in `models` is 0"),
             (r#"{"models":["a"],"max_retries":0}"#, "`max_retries` must be a whole number of attempts above 0"),
             (r#"{"models":["a"],"timeout":{"c":1}}"#, "`timeout` names `c`, which is not among `models`."),
+            (r#"{"models":["a"],"default":0}"#, "`default` must be the name of a model"),
             (r#"{"models":["a"],"backoff":-1}"#, "`backoff` must be a number above 0"),
             (r#"{"models":["a"],"model_messages":[]}"#, "`model_messages` must be a list of messages for each model"),
             (

@@ -12,7 +12,7 @@ use weighbridge_domain::request::Controls;
 use weighbridge_domain::settings::RoutingSettings;
 
 use crate::refusal::Refusal;
-use crate::{baggage, choice, fallbacks};
+use crate::{baggage, choice, fallbacks, preferences};
 
 /// Longer than anybody waits, and short enough to be added to any instant.
 const SPAN_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -48,6 +48,11 @@ pub(crate) fn read(
             }
         }
         controls.models = choice::read(body, model)?;
+    }
+    controls.preferences = preferences::read(body, headers)?;
+    // Whoever stays with the first means it, unless the request itself names others.
+    if controls.preferences.as_ref().is_some_and(|wants| wants.stays) {
+        controls.disable_fallbacks |= controls.models.is_none() && controls.fallbacks.is_none();
     }
     take_headers(&mut controls, headers)?;
     drop_doubles(&mut controls.tags);

@@ -14,6 +14,9 @@ const GROUP: HeaderName = HeaderName::from_static("x-weighbridge-group");
 const ATTEMPTS: HeaderName = HeaderName::from_static("x-weighbridge-attempts");
 const ITINERARY: HeaderName = HeaderName::from_static("x-weighbridge-itinerary");
 
+/// What the request wrote in vain.
+pub(crate) const WARNINGS: HeaderName = HeaderName::from_static("x-weighbridge-warnings");
+
 const MODEL_ID: HeaderName = HeaderName::from_static("x-litellm-model-id");
 const MODEL_GROUP: HeaderName = HeaderName::from_static("x-litellm-model-group");
 const MODEL_API_BASE: HeaderName = HeaderName::from_static("x-litellm-model-api-base");
@@ -146,7 +149,7 @@ pub(crate) fn put_request_id(headers: &mut HeaderMap, id: &str) {
     put(headers, REQUEST_ID, HeaderValue::from_str(id).ok());
 }
 
-fn put(headers: &mut HeaderMap, name: HeaderName, value: Option<HeaderValue>) {
+pub(crate) fn put(headers: &mut HeaderMap, name: HeaderName, value: Option<HeaderValue>) {
     if let Some(value) = value {
         headers.insert(name, value);
     }

@@ -29,6 +29,13 @@ impl Ids {
         }
     }
 
+    /// A fresh id in the form of a random UUID.
+    pub(crate) fn uuid(&self) -> String {
+        let id = self.fresh();
+        let variant = char::from(b"89ab"[usize::from(id.as_bytes()[16] & 3)]);
+        format!("{}-{}-4{}-{variant}{}-{}", &id[..8], &id[8..12], &id[13..16], &id[17..20], &id[20..])
+    }
+
     /// 128 bits in hexadecimal.
     fn fresh(&self) -> String {
         let count = self.made.fetch_add(1, Ordering::Relaxed);

@@ -14,6 +14,7 @@ mod choice;
 mod configs;
 mod controls;
 mod deployments;
+mod detail;
 pub mod drain;
 mod error;
 mod fallbacks;
@@ -25,14 +26,18 @@ mod models;
 mod multipart;
 mod operate;
 mod portkey;
+mod preferences;
 pub mod refusal;
+mod reports;
 pub mod request;
 pub mod routes;
 mod saved;
+mod select;
 mod serve;
 pub mod snapshot;
 #[cfg(test)]
 mod testkit;
+mod variants;
 
 pub use app::{App, AppParts, MetricsPage, Reload, Reloaded, Reloading};
 pub use configs::Configs;

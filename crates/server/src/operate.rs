@@ -9,10 +9,10 @@ use weighbridge_domain::request::Operation;
 use weighbridge_domain::table::RoutingTable;
 
 use crate::app::App;
-use crate::headers::Stamp;
+use crate::headers::{self, Stamp, WARNINGS};
 use crate::refusal::Refusal;
 use crate::request::{self, Arrival, Setting};
-use crate::{answer, auth, error};
+use crate::{answer, auth, error, preferences, variants};
 
 /// Serves `request`. Nothing is spawned for it: when the client hangs up this future is dropped,
 /// and the call to the provider with it.
@@ -61,10 +61,14 @@ impl Asked<'_> {
             body: request::collect(body, table.server.max_body_bytes).await?,
         };
         let setting = Setting { table: &table, engine: &self.app.engine, configs: &self.app.configs };
-        let request = request::read(arrival, setting)?;
-        Ok(match self.app.engine.execute(table, request).await {
+        let mut request = request::read(arrival, setting)?;
+        variants::apply(&mut request, &table);
+        let warnings = preferences::warnings(&request);
+        let mut response = match self.app.engine.execute(table, request).await {
             Ok(answer) => answer::answered(answer, slot, self.stamp),
             Err(failed) => error::failed(&failed, self.stamp),
-        })
+        };
+        headers::put(response.headers_mut(), WARNINGS, warnings);
+        Ok(response)
     }
 }

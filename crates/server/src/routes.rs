@@ -16,7 +16,7 @@ use crate::app::App;
 use crate::headers::put_request_id;
 use crate::operate::operate;
 use crate::refusal::Refusal;
-use crate::{admin, auth, health, logs, models, saved};
+use crate::{admin, auth, health, logs, models, saved, select};
 
 /// The service that answers every route.
 pub fn router(app: Arc<App>) -> Router {
@@ -56,7 +56,19 @@ fn listings(app: &Arc<App>) -> Router<Arc<App>> {
         .route("/v1/model_group/info", get(models::groups))
         .route("/model_group/info", get(models::groups))
         .route("/v1/route", post(admin::rank))
+        .merge(selection(""))
+        .merge(selection("/v1"))
         .route_layer(from_fn_with_state(Arc::clone(app), clients_only))
+}
+
+/// Not Diamond's API, below whatever base its clients are given.
+fn selection(base: &str) -> Router<Arc<App>> {
+    Router::new()
+        .route(&format!("{base}/v2/modelRouter/modelSelect"), post(select::select))
+        .route(&format!("{base}/v2/optimizer/modelSelect"), post(select::select))
+        .route(&format!("{base}/v2/report/metrics/feedback"), post(select::feedback))
+        .route(&format!("{base}/v2/report/metrics/latency"), post(select::latency))
+        .route(&format!("{base}/v2/models"), get(select::models))
 }
 
 /// What operators may see and do.

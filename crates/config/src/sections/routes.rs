@@ -6,10 +6,12 @@ use std::time::Duration;
 use weighbridge_domain::failure::FailureSet;
 use weighbridge_domain::name::DeploymentId;
 use weighbridge_domain::plan::{Balance, Draw, FallbackOn, Plan, Share, StopOptions};
+use weighbridge_domain::request::{ModelChoice, ModelTerms};
 
 use crate::json;
 use crate::plans::Planner;
 use crate::reader::{Field, Section};
+use crate::sections::model_routes;
 use crate::suggest;
 
 /// How deep targets may nest.
@@ -26,29 +28,45 @@ pub(crate) struct Names<'a> {
     pub(crate) left_out: &'a [DeploymentId],
 }
 
-/// The routes of `top`, each with its name.
-pub(crate) fn read<'a>(top: &Section<'a>, names: &Names<'_>) -> Vec<(String, Arc<Plan>)> {
+/// A named plan.
+#[derive(Debug)]
+pub(crate) struct Route {
+    pub(crate) name: String,
+    pub(crate) plan: Arc<Plan>,
+    /// The models that each request chooses among, where the route is over `models`.
+    pub(crate) choice: Option<ModelChoice>,
+}
+
+/// The routes of `top`.
+pub(crate) fn read<'a>(top: &Section<'a>, names: &Names<'_>) -> Vec<Route> {
     let Some(field) = top.get("routes") else { return Vec::new() };
     let Some(items) = field.items() else {
         field.error(format!("{} stands where a list is meant", field.shown()), "write `- name: …`");
         return Vec::new();
     };
-    let mut routes: Vec<(String, Arc<Plan>)> = Vec::new();
+    let mut routes: Vec<Route> = Vec::new();
     for item in items {
         let Some(section) = item.section() else { continue };
-        section.only(&["name", "strategy", "targets"]);
         let Some(name_field) = section.get("name") else {
             section.error("`name` is missing", "write the name that clients ask for");
             continue;
         };
         let Some(name) = name_field.text() else { continue };
-        if names.groups.iter().any(|(group, _)| *group == name) || routes.iter().any(|(known, _)| *known == name) {
+        if names.groups.iter().any(|(group, _)| *group == name) || routes.iter().any(|known| known.name == name) {
             name_field.error(format!("the name {name:?} is taken"), "give the route a name of its own");
             continue;
         }
         let builder = Builder { names, route: name.clone() };
+        if let Some(models) = section.get("models") {
+            if let Some(choice) = model_routes::read(&section, &models, names) {
+                let plan = builder.in_order(&choice);
+                routes.push(Route { name, plan: Arc::new(plan), choice: Some(choice) });
+            }
+            continue;
+        }
+        section.only(&["name", "strategy", "targets"]);
         if let Some(plan) = builder.node(&section, 0) {
-            routes.push((name, Arc::new(plan)));
+            routes.push(Route { name, plan: Arc::new(plan), choice: None });
         }
     }
     routes
@@ -63,6 +81,16 @@ const TARGET_KEYS: &[&str] =
     &["name", "group", "deployment", "weight", "retry", "request_timeout", "override_params", "strategy", "targets"];
 
 impl Builder<'_> {
+    /// The models of a choice as they stand, for whoever asks where the route may lead.
+    fn in_order(&self, choice: &ModelChoice) -> Plan {
+        let plan = |terms: &ModelTerms| match self.names.groups.iter().find(|(known, _)| *known == terms.model) {
+            Some((_, group)) => self.names.planner.alone(group, &Arc::default()),
+            None => Plan::Target { deployment: DeploymentId::new(terms.model.as_str()), options: Arc::default() },
+        };
+        let children = choice.models.iter().chain(&choice.default).map(plan).collect();
+        Plan::Fallback { on: FallbackOn::Kinds(FailureSet::all()), children }
+    }
+
     /// A strategy over targets.
     fn node(&self, section: &Section<'_>, depth: usize) -> Option<Plan> {
         if depth >= MAX_DEPTH {
@@ -70,7 +98,7 @@ impl Builder<'_> {
             return None;
         }
         let Some(field) = section.get("targets") else {
-            section.error("`targets` is missing", "write targets: [{ group: name }]");
+            section.error("`targets` is missing", "write targets: [{ group: name }], or models: [name]");
             return None;
         };
         let items = field.items().filter(|items| !items.is_empty());

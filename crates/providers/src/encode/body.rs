@@ -11,7 +11,7 @@ use super::Outgoing;
 use super::drops::without;
 
 /// `OpenRouter` has fields of its own under names that steer this router elsewhere.
-const OPENROUTER_FIELDS: &[&str] = &["models", "route", "provider", "plugins", "transforms"];
+const OPENROUTER_FIELDS: &[&str] = &["models", "route", "provider", "session_id", "plugins", "transforms"];
 
 /// The body for `outgoing`, whose client sent `object`: first defaults, then overrides, then drops.
 pub(super) fn json(outgoing: &Outgoing<'_>, object: &JsonObject) -> Bytes {
