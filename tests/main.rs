@@ -6,6 +6,7 @@
 #![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "these are tests from end to end")]
 
 mod commands;
+mod config_objects;
 mod corpus;
 mod custom_hosts;
 mod deploy;

@@ -13,7 +13,7 @@ pub(crate) struct Client {
     address: SocketAddr,
     http: reqwest::Client,
     key: Option<&'static str>,
-    header: Option<(&'static str, &'static str)>,
+    headers: Vec<(&'static str, String)>,
 }
 
 /// An answer, read to its end.
@@ -41,7 +41,7 @@ impl Client {
         // Installs the process's TLS provider, without which no client can be built.
         HttpTransport::new().expect("a transport");
         let http = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).tcp_nodelay(true).build();
-        Self { address, http: http.expect("a client"), key: None, header: None }
+        Self { address, http: http.expect("a client"), key: None, headers: Vec::new() }
     }
 
     /// The same, with a key for every request.
@@ -49,9 +49,10 @@ impl Client {
         Self { key: Some(key), ..self }
     }
 
-    /// The same, with a header for every request.
-    pub(crate) fn with_header(self, name: &'static str, value: &'static str) -> Self {
-        Self { header: Some((name, value)), ..self }
+    /// The same, with one more header for every request.
+    pub(crate) fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
     }
 
     /// Where the router listens.
@@ -70,8 +71,8 @@ impl Client {
         if let Some(key) = self.key {
             request = request.header("authorization", format!("Bearer {key}"));
         }
-        if let Some((name, value)) = self.header {
-            request = request.header(name, value);
+        for (name, value) in &self.headers {
+            request = request.header(*name, value);
         }
         if let Some(body) = body {
             request = request.header("content-type", "application/json").body(body.to_string());

@@ -88,9 +88,14 @@ impl Deref for Providers {
 impl Live {
     /// A router of a group `g` with a deployment at each of `names`, before providers by `script`.
     pub(crate) async fn start(script: &str, names: &[&str]) -> Self {
-        let providers = Providers::start(script).await;
         // The next deployment instead of the same one again after a pause.
-        let config = providers.config(names, "router_settings: { num_retries: 0 }\n");
+        Self::by(script, |providers| providers.config(names, "router_settings: { num_retries: 0 }\n")).await
+    }
+
+    /// A router by the configuration that `config` makes for its providers, which behave by `script`.
+    pub(crate) async fn by(script: &str, config: impl FnOnce(&Providers) -> String) -> Self {
+        let providers = Providers::start(script).await;
+        let config = config(&providers);
         let replica = Replica::from_yaml(&config).unwrap_or_else(|error| panic!("{error}\n{config}"));
         let listener = TcpListener::bind(anywhere()).await.expect("loopback");
         let router = Client::new(listener.local_addr().expect("an address"));

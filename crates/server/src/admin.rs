@@ -11,12 +11,12 @@ use serde_json::{Value, json};
 use weighbridge_domain::json::JsonObject;
 use weighbridge_domain::name::DeploymentId;
 use weighbridge_domain::request::Operation;
-use weighbridge_domain::table::RoutingTable;
 use weighbridge_domain::time::millis;
+use weighbridge_engine::Engine;
 
 use crate::app::App;
 use crate::controls::span;
-use crate::deployments::rows;
+use crate::deployments::{guest_rows, rows};
 use crate::refusal::Refusal;
 use crate::request::{self, Arrival, Setting};
 use crate::snapshot::Snapshot;
@@ -26,7 +26,16 @@ pub(crate) async fn deployments(State(app): State<Arc<App>>) -> Json<Value> {
     let snapshot = Snapshot::take(&app.engine).await;
     let rows = rows(&snapshot.table, &snapshot.views, snapshot.now);
     let status = snapshot.status;
-    Json(json!({ "mode": status.mode.label(), "replicas": status.replicas, "deployments": rows }))
+    let state = app.engine.state();
+    let guests = state.guests();
+    let guest_views = state.view(&guests, snapshot.now);
+    Json(json!({
+        "mode": status.mode.label(),
+        "replicas": status.replicas,
+        "deployments": rows,
+        // Brought along by config objects; one is here for its breaker.
+        "guests": guest_rows(&guests, &guest_views, snapshot.now),
+    }))
 }
 
 /// `POST /router/deployments/{id}/cooldown`: takes a deployment out, for a while or until restored.
@@ -35,7 +44,7 @@ pub(crate) async fn cool(
     Path(id): Path<String>,
     body: Bytes,
 ) -> Result<Json<Value>, Refusal> {
-    let id = known(&app.engine.table(), &id)?;
+    let id = known(&app.engine, &id)?;
     let lasts = cooldown_time(body)?;
     app.engine.state().drain(&id, lasts, app.engine.now()).await;
     tracing::info!(deployment.id = %id, lasts_ms = lasts.map(millis), "an operator drained a deployment");
@@ -45,7 +54,7 @@ pub(crate) async fn cool(
 
 /// `DELETE /router/deployments/{id}/cooldown`: ends whatever keeps it out.
 pub(crate) async fn restore(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Json<Value>, Refusal> {
-    let id = known(&app.engine.table(), &id)?;
+    let id = known(&app.engine, &id)?;
     app.engine.state().restore(&id, app.engine.now()).await;
     tracing::info!(deployment.id = %id, "an operator restored a deployment");
     Ok(Json(json!({ "id": id.as_str(), "state": "ready", "cooldown": null })))
@@ -91,9 +100,11 @@ pub(crate) async fn rank(State(app): State<Arc<App>>, request: Request) -> Resul
 }
 
 /// The deployment `id`, when it can be called.
-fn known(table: &RoutingTable, id: &str) -> Result<DeploymentId, Refusal> {
+fn known(engine: &Engine, id: &str) -> Result<DeploymentId, Refusal> {
     let unknown = || Refusal::not_found(format!("There is no deployment `{id}` that can be called.")).about("id");
-    table.deployment(id).map(|deployment| deployment.id.clone()).ok_or_else(unknown)
+    let table = engine.table();
+    let guest = || engine.state().guests().into_iter().find(|guest| guest.id.as_str() == id);
+    table.deployment(id).cloned().or_else(guest).map(|deployment| deployment.id.clone()).ok_or_else(unknown)
 }
 
 /// The time an operator gives, if any.

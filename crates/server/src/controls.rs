@@ -12,7 +12,7 @@ use weighbridge_domain::request::Controls;
 use weighbridge_domain::settings::RoutingSettings;
 
 use crate::refusal::Refusal;
-use crate::{choice, fallbacks};
+use crate::{baggage, choice, fallbacks};
 
 /// Longer than anybody waits, and short enough to be added to any instant.
 const SPAN_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -165,6 +165,7 @@ fn take_headers(controls: &mut Controls, headers: &HeaderMap) -> Result<(), Refu
     {
         controls.metadata = RawValue::from_string(metadata.trim().to_owned()).ok();
     }
+    controls.metadata = baggage::under(controls.metadata.take(), headers);
     controls.user_agent =
         headers.get(http::header::USER_AGENT).and_then(|value| value.to_str().ok()).map(str::to_owned);
     Ok(())

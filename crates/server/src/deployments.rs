@@ -1,5 +1,7 @@
 //! Deployments as operators see them: what is configured beside what is known now.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use weighbridge_domain::deployment::Deployment;
 use weighbridge_domain::table::RoutingTable;
@@ -78,6 +80,11 @@ pub(crate) fn rows<'a>(table: &'a RoutingTable, views: &[DeploymentView], now: T
         ..blank(&left_out.deployment)
     });
     called.chain(left_out).collect()
+}
+
+/// A row for each of `guests`, whose views are `views`.
+pub(crate) fn guest_rows<'a>(guests: &'a [Arc<Deployment>], views: &[DeploymentView], now: Timestamp) -> Vec<Row<'a>> {
+    guests.iter().zip(views).map(|(guest, view)| row(guest, view, now)).collect()
 }
 
 fn row<'a>(deployment: &'a Deployment, view: &DeploymentView, now: Timestamp) -> Row<'a> {

@@ -48,9 +48,19 @@ pub(crate) fn sane<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 /// The client's `x-portkey-trace-id`, or the trace id of its `traceparent`.
 pub(crate) fn trace_id(headers: &HeaderMap) -> Option<&str> {
     sane(headers, "x-portkey-trace-id").or_else(|| {
-        let trace_id = sane(headers, "traceparent")?.split('-').nth(1)?;
-        (trace_id.len() == 32 && trace_id.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(trace_id)
+        let mut parts = sane(headers, "traceparent")?.split('-');
+        let (version, trace_id, parent) = (parts.next()?, parts.next()?, parts.next()?);
+        (version != "ff" && is_id(version, 2) && is_named(trace_id, 32) && is_named(parent, 16)).then_some(trace_id)
     })
+}
+
+/// Whether `text` is an id of the W3C's trace context that names something: one of zeros only names nothing.
+fn is_named(text: &str, length: usize) -> bool {
+    is_id(text, length) && text.bytes().any(|byte| byte != b'0')
+}
+
+fn is_id(text: &str, length: usize) -> bool {
+    text.len() == length && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
 }
 
 /// The mixing step of SplitMix64: one to one, so that unequal counts give unequal ids.
@@ -96,6 +106,15 @@ mod tests {
         let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
         assert_eq!(trace_id(&with("x-portkey-trace-id", "mine")), Some("mine"));
         assert_eq!(trace_id(&with("traceparent", &format!("00-{trace}-00f067aa0ba902b7-01"))), Some(trace));
-        assert_eq!(trace_id(&with("traceparent", "nonsense")), None);
+        let zeros = "0".repeat(32);
+        for bad in [
+            "nonsense".to_owned(),
+            format!("00-{zeros}-00f067aa0ba902b7-01"),
+            format!("00-{trace}-0000000000000000-01"),
+            format!("ff-{trace}-00f067aa0ba902b7-01"),
+            format!("00-{}-00f067aa0ba902b7-01", trace.to_uppercase()),
+        ] {
+            assert_eq!(trace_id(&with("traceparent", &bad)), None, "{bad}");
+        }
     }
 }

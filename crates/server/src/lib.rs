@@ -9,6 +9,7 @@ mod admission;
 mod answer;
 pub mod app;
 mod auth;
+mod baggage;
 mod choice;
 mod configs;
 mod controls;

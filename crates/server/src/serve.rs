@@ -17,12 +17,14 @@ use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tower::ServiceExt;
 
+use weighbridge_config::objects;
+
 use crate::app::App;
 use crate::drain::Drain;
 use crate::routes::router;
 
 /// The longest request head, in bytes; a longer one gets 431. Room for a configuration in a header.
-const LONGEST_HEAD: usize = 64 << 10;
+const LONGEST_HEAD: usize = objects::LONGEST + (64 << 10);
 /// The most header lines of a request.
 const MOST_HEADERS: usize = 128;
 /// How long a client may take over a request's head, and leave a connection idle.
@@ -125,7 +127,7 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::{TcpListener, TcpStream};
 
-    use super::serve;
+    use super::{LONGEST_HEAD, serve};
     use crate::drain::Drain;
     use crate::testkit;
 
@@ -195,7 +197,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let serving = tokio::spawn(serve(listener, testkit::app(testkit::table(), drain.clone()), drain));
-        let long = "x".repeat(70_000);
+        let long = "x".repeat(2 * LONGEST_HEAD);
         let answer = talk(address, &format!("GET /health/live HTTP/1.1\r\nHost: x\r\nx-long: {long}\r\n\r\n")).await;
         assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
         let many = "x-one: 1\r\n".repeat(200);

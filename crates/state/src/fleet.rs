@@ -402,6 +402,10 @@ impl SharedState for FleetStore {
         Status { mode, replicas }
     }
 
+    fn guests(&self) -> Vec<Arc<Deployment>> {
+        self.shards.iter().flat_map(|shard| shard.books.guests().all()).collect()
+    }
+
     fn exposure(&self, deployments: &[Arc<Deployment>]) -> Vec<Exposure> {
         deployments.iter().map(|deployment| self.shard(&deployment.quota).exposure(deployment)).collect()
     }

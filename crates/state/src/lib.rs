@@ -131,6 +131,10 @@ pub trait SharedState: Send + Sync + fmt::Debug {
     /// Where the truth is at present, and how many replicas share it.
     fn status(&self) -> Status;
 
+    /// Deployments that are in no table and of which something is remembered all the same, as far as this replica has
+    /// met them: those with a breaker, which config objects bring along.
+    fn guests(&self) -> Vec<Arc<Deployment>>;
+
     /// How far beyond their limits `deployments` might be used because of this replica, in their
     /// order. Nothing unless it is cut off from the shared truth.
     fn exposure(&self, deployments: &[Arc<Deployment>]) -> Vec<Exposure>;

@@ -134,6 +134,10 @@ impl SharedState for MemoryStore {
         Status { mode: Mode::Embedded, replicas: 1 }
     }
 
+    fn guests(&self) -> Vec<Arc<Deployment>> {
+        self.books.guests().all()
+    }
+
     fn exposure(&self, deployments: &[Arc<Deployment>]) -> Vec<Exposure> {
         vec![Exposure::default(); deployments.len()]
     }
