@@ -143,6 +143,21 @@ async fn the_shipped_configuration_answers_without_keys() {
     }
 }
 
+#[test]
+fn the_documented_keys_and_configs_are_understood() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let text = std::fs::read_to_string(root.join("docs/portkey.md")).unwrap();
+    let (_, yaml) = text.split_once("```yaml\n").unwrap();
+    let (yaml, _) = yaml.split_once("```").unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let model = "model_list: [{ model_name: g, litellm_params: { model: simulated/m } }]\n";
+    std::fs::write(directory.path().join("documented.yaml"), format!("{model}{yaml}")).unwrap();
+    let mut check = command("weighbridge", &["check", "--config", "documented.yaml"]);
+    check.current_dir(&directory).env("OPENAI_API_KEY", "sk-1").env("AZURE_API_KEY", "k-2");
+    let finished = run(check, "");
+    assert!(finished.stdout.contains("4 deployments in 4 groups, 0 left out, 0 warnings"), "{finished:#?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_environment_names_file_and_port() {
     let directory = tempfile::tempdir().unwrap();
