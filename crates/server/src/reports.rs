@@ -1,4 +1,5 @@
-//! What clients report of the models that were chosen for them: opinions and speeds. Kept by each replica for itself.
+//! What clients report of the models that were chosen for them: opinions and speeds. Each replica goes by what was
+//! reported to it; sessions are the fleet's, so that any of them takes a report.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
@@ -8,7 +9,7 @@ use weighbridge_domain::time::Timestamp;
 use weighbridge_routing::score::Repute;
 
 /// How long a session may be reported on.
-const LASTS: Duration = Duration::from_secs(24 * 3600);
+pub(crate) const LASTS: Duration = Duration::from_secs(24 * 3600);
 /// The most sessions that are remembered.
 const SESSIONS_MAX: usize = 100_000;
 /// The most models that something is known of.
@@ -60,6 +61,11 @@ impl Reports {
         books.ends.push_back((until, id.to_owned()));
         let models = models.into_iter().map(|model| (model, None)).collect();
         books.sessions.insert(id.to_owned(), Session { until, models });
+    }
+
+    /// Whether the session `id` was opened here.
+    pub(crate) fn knows(&self, id: &str) -> bool {
+        self.lock().sessions.contains_key(id)
     }
 
     /// Takes an opinion of `model`; another one of the same session takes its place.

@@ -1,6 +1,7 @@
 //! Not Diamond's API: which of several models to ask, answered from the live fleet; and what came of it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{RawQuery, Request, State};
@@ -13,10 +14,11 @@ use weighbridge_domain::table::RoutingTable;
 use weighbridge_engine::{Contest, Entrant};
 use weighbridge_routing::estimate::estimate;
 use weighbridge_routing::score::{Figures, Tradeoff};
+use weighbridge_state::Claim;
 
 use crate::app::App;
 use crate::detail::Detail;
-use crate::reports::NotTaken;
+use crate::reports::{LASTS, NotTaken};
 use crate::request;
 
 /// Prices are told by the million tokens.
@@ -72,8 +74,32 @@ pub(crate) async fn select(
         (true, None) => return Err(question.nobody(placed.is_empty())),
     };
     let session_id = app.ids.uuid();
+    tell_fleet(&app, session_id.clone(), names.join("\n"));
     app.reports.open(&session_id, names, app.engine.now());
     Ok(Json(json!({ "providers": providers, "session_id": session_id })))
+}
+
+/// Lets other replicas know of a session and its models, off the way of the request.
+fn tell_fleet(app: &App, session: String, models: String) {
+    let engine = Arc::clone(&app.engine);
+    tokio::spawn(async move {
+        let claim = Claim { session: &session, wanted: &models, instead_of: None, lasts: LASTS };
+        engine.state().claim(claim, engine.now()).await;
+    });
+}
+
+/// Asks the fleet about a session that was not opened here.
+async fn meet(app: &App, session: &str) {
+    // All that were given out are as long.
+    if session.len() != 36 || app.reports.knows(session) {
+        return;
+    }
+    // What nobody has claimed is given to whoever asks, for a moment.
+    let claim = Claim { session, wanted: "", instead_of: None, lasts: Duration::from_secs(1) };
+    let models = app.engine.state().claim(claim, app.engine.now()).await;
+    if !models.is_empty() {
+        app.reports.open(session, models.lines().map(str::to_owned).collect(), app.engine.now());
+    }
 }
 
 /// What is reported of a model that was chosen.
@@ -102,6 +128,7 @@ pub(crate) async fn feedback(State(app): State<Arc<App>>, body: Bytes) -> Result
     if accuracy != 0.0 && accuracy != 1.0 {
         return Err(Detail::bad(wrong));
     }
+    meet(&app, &report.session_id).await;
     let taken = app.reports.opinion(&report.session_id, &report.model(), accuracy == 1.0, app.engine.now());
     taken.map_err(|why| report.not_taken(why))?;
     let accuracy = u8::from(accuracy == 1.0);
@@ -117,6 +144,7 @@ pub(crate) async fn latency(State(app): State<Arc<App>>, body: Bytes) -> Result<
     if speed <= 0.0 {
         return Err(Detail::bad(wrong));
     }
+    meet(&app, &report.session_id).await;
     let taken = app.reports.speed(&report.session_id, &report.model(), speed, app.engine.now());
     taken.map_err(|why| report.not_taken(why))?;
     Ok(Json(json!({ "session_id": report.session_id, "tokens_per_second": speed })))
