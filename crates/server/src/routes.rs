@@ -32,11 +32,10 @@ fn operations() -> Router<Arc<App>> {
         .route("/v2/rerank", asked(Operation::Rerank));
     for operation in Operation::ALL {
         let path = operation.path();
-        router = router
-            .route(path, asked(operation))
-            .route(&format!("/v1{path}"), asked(operation))
-            .route(&format!("/openai/deployments/{{model}}{path}"), asked_by_path(operation));
+        router = router.route(path, asked(operation)).route(&format!("/v1{path}"), asked(operation));
     }
+    // A model's name may hold slashes, so that only the end of the path tells what is to be done.
+    router = router.route("/openai/deployments/{*rest}", post(asked_of_deployment));
     for operation in [Operation::Chat, Operation::Completions, Operation::Embeddings] {
         let path = format!("/engines/{{model}}{}", operation.path());
         router = router.route(&path, asked_by_path(operation)).route(&format!("/v1{path}"), asked_by_path(operation));
@@ -103,6 +102,31 @@ fn asked_by_path(operation: Operation) -> MethodRouter<Arc<App>> {
     post(move |State(app), model: Result<Path<String>, PathRejection>, request: Request| {
         operate(app, operation, Some(model), request)
     })
+}
+
+async fn asked_of_deployment(
+    State(app): State<Arc<App>>,
+    rest: Result<Path<String>, PathRejection>,
+    request: Request,
+) -> Response {
+    match rest {
+        Ok(Path(rest)) => match deployment_path(&rest) {
+            Some((model, operation)) => operate(app, operation, Some(Ok(Path(model.to_owned()))), request).await,
+            None => {
+                let (parts, _) = request.into_parts();
+                unknown_route(State(app), parts.method, parts.uri, parts.headers).await
+            }
+        },
+        Err(rejection) => operate(app, Operation::Chat, Some(Err(rejection)), request).await,
+    }
+}
+
+/// The model and the operation in `<model>/chat/completions`.
+fn deployment_path(rest: &str) -> Option<(&str, Operation)> {
+    let split = |operation: Operation| Some((rest.strip_suffix(operation.path())?, operation));
+    // `/completions` ends `/chat/completions` as well: the shortest model is what is left by the longest path.
+    let found = Operation::ALL.into_iter().filter_map(split).min_by_key(|(model, _)| model.len());
+    found.filter(|(model, _)| !model.is_empty())
 }
 
 async fn clients_only(State(app): State<Arc<App>>, request: Request, next: Next) -> Result<Response, Refusal> {

@@ -279,3 +279,18 @@ async fn a_draining_replica_still_serves() {
     let answer = Ask { drain, ..Ask::default() }.send("POST /v1/chat/completions", "{}").await;
     assert_eq!(answer.status, 400, "it is read like any other");
 }
+
+#[test]
+fn a_deployments_name_may_hold_slashes() {
+    use weighbridge_domain::request::Operation;
+
+    let check = |rest: &str| super::deployment_path(rest).map(|(model, operation)| (model.to_owned(), operation));
+    let found = |model: &str, operation| Some((model.to_owned(), operation));
+    assert_eq!(check("gpt/chat/completions"), found("gpt", Operation::Chat));
+    assert_eq!(check("azure/gpt/chat/completions"), found("azure/gpt", Operation::Chat));
+    assert_eq!(check("gpt/completions"), found("gpt", Operation::Completions));
+    assert_eq!(check("a/b/audio/speech"), found("a/b", Operation::Speech));
+    assert_eq!(check("gpt/nothing"), None);
+    assert_eq!(check("chat/completions"), found("chat", Operation::Completions));
+    assert_eq!(check("/chat/completions"), None);
+}
