@@ -130,14 +130,31 @@ pub struct Share {
 }
 
 /// How one of several is chosen.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Draw {
     /// In turn: exactly by weight over the whole fleet.
     Turns,
     /// At random by weight, whatever others do.
     Random,
+    /// At random by weight, times how fast each has been compared to the others.
+    Adaptive(Bounds),
     /// The one that the session was given, as long as it may be asked.
     Sticky(Sticky),
+}
+
+/// What a weight may be multiplied with.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Bounds {
+    /// At least this, above 0 and at most 1.
+    pub least: f64,
+    /// At most this, from 1 up.
+    pub most: f64,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { least: 0.5, most: 2.0 }
+    }
 }
 
 /// What makes a session, and how long it lasts.

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use weighbridge_domain::deployment::Deployment;
-use weighbridge_domain::plan::{Balance, Draw, Plan, Share, Sticky};
+use weighbridge_domain::plan::{Balance, Bounds, Draw, Plan, Share, Sticky};
 use weighbridge_domain::request::Request;
 use weighbridge_domain::table::RoutingTable;
-use weighbridge_routing::{candidates, condition, sessions};
+use weighbridge_routing::{adaptive, candidates, condition, sessions};
 use weighbridge_state::Claim;
 
 use crate::plan::facts;
@@ -29,7 +29,8 @@ impl Chooser<'_> {
     pub(crate) async fn choose(&self, balance: &Balance, turn: &mut Option<u64>) -> usize {
         let open = self.open_or_all(balance);
         match &balance.draw {
-            Draw::Random => sessions::drawn(balance, &open, self.world.roll()),
+            Draw::Random => sessions::drawn(&weights(balance), &open, self.world.roll()),
+            Draw::Adaptive(bounds) => sessions::drawn(&self.adapted(balance, *bounds), &open, self.world.roll()),
             Draw::Sticky(sticky) => match self.session(balance, sticky) {
                 Some(session) => self.keep_to(balance, sticky, &session, &open).await,
                 None => self.in_turn(balance, &open, turn).await,
@@ -44,7 +45,7 @@ impl Chooser<'_> {
         let open = self.open_or_all(balance);
         let session = match &balance.draw {
             Draw::Sticky(sticky) => self.session(balance, sticky),
-            Draw::Turns | Draw::Random => None,
+            Draw::Turns | Draw::Random | Draw::Adaptive(_) => None,
         };
         match session {
             Some(session) => Some(sessions::preferred(balance, &open, &session)),
@@ -79,6 +80,29 @@ impl Chooser<'_> {
             return first;
         }
         balance.rotation.order_from(turn).into_iter().find(|place| open[*place]).unwrap_or(first)
+    }
+
+    /// The weights of `balance`, shifted to whoever has been fast.
+    fn adapted(&self, balance: &Balance, bounds: Bounds) -> Vec<f64> {
+        let askable: Vec<_> = balance.shares.iter().map(|share| first_asked(self.table, &share.plan)).collect();
+        // Looked at together, so that what is known of one that was not asked for long draws towards the others.
+        let all: Vec<_> = askable.iter().flatten().cloned().collect();
+        let mut views = self.world.state().view(&all, self.world.now()).into_iter();
+        let expected: Vec<Option<f64>> = askable
+            .iter()
+            .map(|deployments| {
+                let known: Vec<f64> = views
+                    .by_ref()
+                    .take(deployments.len())
+                    .filter_map(|view| view.latency)
+                    .map(|latency| latency.expected_ms(latency.tokens))
+                    .collect();
+                let count = u32::try_from(known.len()).unwrap_or(u32::MAX);
+                (count > 0).then(|| known.iter().sum::<f64>() / f64::from(count))
+            })
+            .collect();
+        let factors = adaptive::factors(&expected, bounds);
+        balance.shares.iter().zip(factors).map(|(share, factor)| share.weight * factor).collect()
     }
 
     /// What the session has, unless that is gone or rests; then it is given another.
@@ -125,6 +149,25 @@ impl Chooser<'_> {
                 name
             })
         })
+    }
+}
+
+fn weights(balance: &Balance) -> Vec<f64> {
+    balance.shares.iter().map(|share| share.weight).collect()
+}
+
+/// The deployments one of which is asked first at `plan`; nobody where that depends on the request.
+fn first_asked(table: &RoutingTable, plan: &Plan) -> Vec<Arc<Deployment>> {
+    match plan {
+        Plan::Group { group, level, .. } => {
+            let deployments = table.group(group).into_iter().flat_map(|group| &group.deployments);
+            deployments.filter(|deployment| level.is_none_or(|level| deployment.order == level)).cloned().collect()
+        }
+        Plan::Target { deployment, .. } => table.deployment(deployment.as_str()).into_iter().cloned().collect(),
+        Plan::Brought { group, .. } => group.deployments.clone(),
+        Plan::Fallback { children, .. } => children.first().map_or_else(Vec::new, |child| first_asked(table, child)),
+        Plan::LoadBalance(balance) => balance.shares.iter().flat_map(|share| first_asked(table, &share.plan)).collect(),
+        Plan::Asked { .. } | Plan::Conditional { .. } => Vec::new(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Decisions as pure functions: what a request's way is, who may be asked, in which order, whether
 //! to try again and whether a deployment rests. No async, no clock, no dice: time and draws are arguments.
 
+pub mod adaptive;
 pub mod candidates;
 pub mod condition;
 pub mod cooldown;

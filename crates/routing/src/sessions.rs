@@ -16,12 +16,12 @@ pub fn preferred(balance: &Balance, open: &[bool], session: &str) -> usize {
     open.max_by(|a, b| score(*a).total_cmp(&score(*b))).unwrap_or_default()
 }
 
-/// The place of the share of `balance` that `sample`, a uniform draw from `[0, 1)`, falls on, of those that are `open`.
-pub fn drawn(balance: &Balance, open: &[bool], sample: f64) -> usize {
-    let open = || balance.shares.iter().zip(open).enumerate().filter(|(_, (_, open))| **open);
-    let mut at = sample * open().map(|(_, (share, _))| share.weight).sum::<f64>();
-    let found = open().find(|(_, (share, _))| {
-        at -= share.weight;
+/// The place of the one of `weights` that `sample`, a uniform draw from `[0, 1)`, falls on, of those that are `open`.
+pub fn drawn(weights: &[f64], open: &[bool], sample: f64) -> usize {
+    let open = || weights.iter().zip(open).enumerate().filter(|(_, (_, open))| **open);
+    let mut at = sample * open().map(|(_, (weight, _))| weight).sum::<f64>();
+    let found = open().find(|(_, (weight, _))| {
+        at -= **weight;
         at < 0.0
     });
     // Sums are rounded: what is drawn beyond the last is the last.
@@ -83,9 +83,9 @@ mod tests {
 
     #[test]
     fn chance_goes_by_weight() {
-        let balance = balance(&[1.0, 0.0, 3.0]);
+        let weights = [1.0, 0.0, 3.0];
         let open = [true, false, true];
-        assert_eq!([0.0, 0.24, 0.26, 1.0].map(|sample| drawn(&balance, &open, sample)), [0, 0, 2, 2]);
-        assert_eq!(drawn(&balance, &[true, false, false], 0.9), 0);
+        assert_eq!([0.0, 0.24, 0.26, 1.0].map(|sample| drawn(&weights, &open, sample)), [0, 0, 2, 2]);
+        assert_eq!(drawn(&weights, &[true, false, false], 0.9), 0);
     }
 }

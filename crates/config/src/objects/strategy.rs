@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use weighbridge_domain::failure::FailureSet;
-use weighbridge_domain::plan::{Balance, Draw, FactKey, FallbackOn, Plan, Share};
+use weighbridge_domain::plan::{Balance, Bounds, Draw, FactKey, FallbackOn, Plan, Share};
 
 use super::at::{At, Problems};
 use super::inherit::Inherited;
@@ -82,7 +82,7 @@ const HOOKS: &[&str] = &[
 ];
 
 const STRATEGY_KEYS: &[&str] =
-    &["mode", "on_status_codes", "conditions", "default", "sticky", "sticky_session", "cb_config", "draw"];
+    &["mode", "on_status_codes", "conditions", "default", "sticky", "sticky_session", "cb_config", "draw", "adaptive"];
 
 const STRATEGY_MISTAKES: &[(&str, &str)] = &[("retry", "`retry` stands beside `strategy`, not in it")];
 
@@ -232,13 +232,32 @@ impl<'a> Compiler<'a> {
         for ((item, plan), weight) in items.iter().zip(plans).zip(weights) {
             shares.push(Share { weight: (*weight)?, mark: self.mark(item, &mut marks), plan: plan? });
         }
-        let draw = match (sticky, random) {
-            (Some(sticky), _) => Draw::Sticky(sticky),
-            (None, Some(true)) => Draw::Random,
-            (None, Some(false) | None) => Draw::Turns,
+        let draw = match (sticky, self.bounds(strategy), random) {
+            (Some(sticky), _, _) => Draw::Sticky(sticky),
+            (None, Some(bounds), _) => Draw::Adaptive(bounds),
+            (None, None, Some(true)) => Draw::Random,
+            (None, None, Some(false) | None) => Draw::Turns,
         };
         let key = format!("{}:{}", self.key, node.path);
         Some(Plan::LoadBalance(Arc::new(Balance::new(key, draw, shares))))
+    }
+
+    /// How far weights may shift, where they may.
+    fn bounds(&self, strategy: &At<'a>) -> Option<Bounds> {
+        let adaptive = strategy.get("adaptive")?;
+        if let Value::Bool(wanted) = adaptive.value {
+            return wanted.then(Bounds::default);
+        }
+        adaptive.object(self.problems)?;
+        adaptive.warn_of_strangers(&["min", "max"], &[], self.problems);
+        let number = |key: &str| adaptive.get(key).and_then(|field| field.number(self.problems));
+        let usual = Bounds::default();
+        let bounds = Bounds { least: number("min").unwrap_or(usual.least), most: number("max").unwrap_or(usual.most) };
+        if bounds.least <= 0.0 || bounds.least > 1.0 || bounds.most < 1.0 {
+            self.problems.error(&adaptive.path, "min must be above 0 and at most 1, max at least 1");
+            return None;
+        }
+        Some(bounds)
     }
 
     /// A name for `target` that stays when it moves or its weight changes, and that no other has.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use weighbridge_domain::failure::FailureSet;
 use weighbridge_domain::name::DeploymentId;
-use weighbridge_domain::plan::{Balance, Draw, FallbackOn, Plan, Share, StopOptions};
+use weighbridge_domain::plan::{Balance, Bounds, Draw, FallbackOn, Plan, Share, StopOptions};
 use weighbridge_domain::request::{ModelChoice, ModelTerms};
 
 use crate::json;
@@ -110,7 +110,7 @@ impl Builder<'_> {
         let children: Option<Vec<Plan>> = targets.iter().map(|target| self.target(target, depth)).collect();
         let children = children?;
         let strategy = section.section("strategy");
-        strategy.only(&["mode", "on_status_codes"]);
+        strategy.only(&["mode", "on_status_codes", "draw", "adaptive"]);
         match strategy.get("mode") {
             None => children.into_iter().next(),
             Some(mode) => match mode.text()?.as_str() {
@@ -124,7 +124,8 @@ impl Builder<'_> {
                         plan,
                     };
                     let shares = targets.iter().zip(children).enumerate().map(share).collect();
-                    let balance = Balance::new(format!("route:{}:{}", self.route, section.path()), Draw::Turns, shares);
+                    let key = format!("route:{}:{}", self.route, section.path());
+                    let balance = Balance::new(key, draw(&strategy), shares);
                     if balance.rotation.is_empty() {
                         field.error("no target has a weight above 0", "give at least one a weight");
                     }
@@ -190,6 +191,37 @@ impl Builder<'_> {
         }
         Some(Plan::Target { deployment: DeploymentId::new(id), options })
     }
+}
+
+/// How a load balance chooses: in turn unless it says otherwise.
+fn draw(strategy: &Section<'_>) -> Draw {
+    if let Some(field) = strategy.get("adaptive") {
+        return match field.as_section() {
+            Some(section) => Draw::Adaptive(bounds(&section)),
+            None if field.flag() == Some(true) => Draw::Adaptive(Bounds::default()),
+            None => Draw::Turns,
+        };
+    }
+    let Some(field) = strategy.get("draw") else { return Draw::Turns };
+    match field.text().as_deref() {
+        Some("random") => Draw::Random,
+        Some("turns") | None => Draw::Turns,
+        Some(_) => {
+            field.error(format!("there is no draw {}", field.shown()), "turns or random");
+            Draw::Turns
+        }
+    }
+}
+
+fn bounds(section: &Section<'_>) -> Bounds {
+    section.only(&["min", "max"]);
+    let usual = Bounds::default();
+    let number = |key: &str| section.get(key).and_then(|field| field.number());
+    let bounds = Bounds { least: number("min").unwrap_or(usual.least), most: number("max").unwrap_or(usual.most) };
+    if bounds.least <= 0.0 || bounds.least > 1.0 || bounds.most < 1.0 {
+        section.error("these are no bounds of a factor", "min is above 0 and at most 1, max at least 1");
+    }
+    bounds
 }
 
 fn on(strategy: &Section<'_>) -> FallbackOn {
