@@ -176,10 +176,11 @@ fn rests(world: &World, table: &RoutingTable, plan: &Plan) -> bool {
     match plan {
         Plan::Group { group, level, .. } => table.group(group).is_some_and(|group| {
             let is_meant = |deployment: &&Arc<Deployment>| level.is_none_or(|level| deployment.order == level);
-            all_rest(world, &group.deployments.iter().filter(is_meant).cloned().collect::<Vec<_>>())
+            all_rest(world, group.deployments.iter().filter(is_meant))
         }),
         Plan::Brought { group, .. } => {
-            group.deployments.iter().any(|deployment| !deployment.is_fleeting) && all_rest(world, &group.deployments)
+            group.deployments.iter().any(|deployment| !deployment.is_fleeting)
+                && all_rest(world, group.deployments.iter())
         }
         // One that is asked for by its id is asked whether it rests or not.
         Plan::Target { .. } | Plan::Asked { .. } | Plan::Conditional { .. } => false,
@@ -191,6 +192,9 @@ fn rests(world: &World, table: &RoutingTable, plan: &Plan) -> bool {
     }
 }
 
-fn all_rest(world: &World, deployments: &[Arc<Deployment>]) -> bool {
-    !world.state().view(deployments, world.now()).iter().any(candidates::is_usable)
+/// Looks at no more of them than it takes to find one that may be asked: that is the first, as a rule.
+fn all_rest<'a>(world: &World, mut deployments: impl Iterator<Item = &'a Arc<Deployment>>) -> bool {
+    let now = world.now();
+    !deployments
+        .any(|deployment| world.state().view(std::slice::from_ref(deployment), now).iter().any(candidates::is_usable))
 }
