@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use weighbridge_domain::provider::Catalog;
 use weighbridge_domain::table::RoutingTable;
+use weighbridge_domain::usage::Prices as PriceList;
 
 use crate::assembly::Assembly;
 use crate::deployment::Surroundings;
@@ -19,7 +20,7 @@ use crate::sections::providers::Providers;
 use crate::sections::{general, routing, saved_configs, server, state, virtual_keys};
 use crate::variables::{self, Variables};
 use crate::yaml::{Node, Value};
-use crate::{aliases, fallbacks, lend, model_list, smoothing, suggest};
+use crate::{aliases, fallbacks, lend, model_list, models, smoothing, suggest};
 
 /// The table that `source` describes. Every problem goes to `report`.
 pub(crate) fn compile(
@@ -62,6 +63,7 @@ pub(crate) fn compile(
     assembly.finish(&top, drafts, &mut table);
     virtual_keys::read(&top, &keys, &around, &mut table);
     table.catalog = around.providers.catalog;
+    table.prices = PriceList { own: around.prices.by_name(), known: Some(models::price) };
     saved_configs::read(&top, &mut table);
     if table.deployments().next().is_none() && !table.left_out().is_empty() {
         let what = format!("none of the {} deployments can be called", table.left_out().len());

@@ -41,6 +41,11 @@ pub(crate) fn find(provider: &str, model: &str) -> Option<Model> {
     Some(Model { price: None, ..elsewhere.clone() })
 }
 
+/// What `model` costs at `provider`, as far as the table knows.
+pub(crate) fn price(provider: &str, model: &str) -> Option<Price> {
+    find(provider, model)?.price
+}
+
 fn read(table: &'static str) -> HashMap<&'static str, Vec<Model>> {
     let mut models: HashMap<&str, Vec<Model>> = HashMap::new();
     for line in table.lines().skip(1) {

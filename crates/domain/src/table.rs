@@ -11,6 +11,7 @@ use crate::provider::Catalog;
 use crate::request::ModelChoice;
 use crate::settings::{RoutingSettings, ServerSettings};
 use crate::store::StoreSettings;
+use crate::usage::Prices;
 
 /// Everything a configuration says. A request takes one when it arrives and keeps it to its end.
 #[derive(Debug, Default)]
@@ -29,6 +30,8 @@ pub struct RoutingTable {
     listed: Vec<ListedModel>,
     /// Every provider that a plan may name.
     pub catalog: Catalog,
+    /// What models cost where a deployment takes any.
+    pub prices: Prices,
     /// Config objects by the ids that clients send instead of them.
     pub saved_configs: HashMap<String, SavedConfig>,
     /// How requests are routed, apart from groups and deployments.

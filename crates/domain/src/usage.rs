@@ -1,5 +1,7 @@
 //! What a reply says it used, and what that costs.
 
+use std::collections::HashMap;
+
 use crate::limits::Tokens;
 
 /// Token counts as a provider reports them. The cached and reasoning counts are parts of the
@@ -52,6 +54,24 @@ impl Price {
             + f64::from(usage.cache_read_tokens) * self.cache_read.unwrap_or(self.input)
             + f64::from(usage.cache_write_tokens) * self.cache_write.unwrap_or(self.input)
             + f64::from(usage.completion_tokens) * self.output
+    }
+}
+
+/// What models cost by their names, for deployments that take whatever model they are asked for.
+#[derive(Debug, Clone, Default)]
+pub struct Prices {
+    /// By `provider/model` or by the model alone, as the operator has them.
+    pub own: HashMap<String, Price>,
+    /// What is known of a provider and its model otherwise.
+    pub known: Option<fn(provider: &str, model: &str) -> Option<Price>>,
+}
+
+impl Prices {
+    /// What `model` costs at `provider`; `None` when nobody knows.
+    pub fn of(&self, provider: &str, model: &str) -> Option<Price> {
+        let own = || self.own.get(&format!("{provider}/{model}")).or_else(|| self.own.get(model)).copied();
+        let own = if self.own.is_empty() { None } else { own() };
+        own.or_else(|| self.known?(provider, model))
     }
 }
 

@@ -13,6 +13,7 @@ use weighbridge_domain::plan::Balance;
 use weighbridge_domain::policy::CooldownVerdict;
 use weighbridge_domain::request::Request;
 use weighbridge_domain::table::RoutingTable;
+use weighbridge_domain::usage::Price;
 use weighbridge_domain::view::Health;
 use weighbridge_routing::itinerary::{Itinerary, Stop, StopTarget};
 use weighbridge_routing::retry::{self, Situation, Verdict};
@@ -96,6 +97,8 @@ struct Reached {
     permit: Permit,
     reply: Reply,
     idle: Option<Duration>,
+    /// What its tokens cost, where that is known.
+    price: Option<Price>,
 }
 
 impl Run<'_> {
@@ -339,7 +342,9 @@ impl Run<'_> {
             Ok(reply) => {
                 journal.attempt(&deployment, 200, None, began.elapsed());
                 let idle = call.timeouts().idle;
-                Ok(Reached { deployment: Arc::clone(&deployment), permit, reply, idle })
+                let by_name = || self.table.prices.of(deployment.endpoint.provider.as_str(), &upstream_model);
+                let price = deployment.price.or_else(by_name);
+                Ok(Reached { deployment: Arc::clone(&deployment), permit, reply, idle, price })
             }
             Err(failure) => {
                 journal.attempt(&deployment, failure.http_status(), Some(failure.kind), began.elapsed());
@@ -386,11 +391,11 @@ const fn used_by_failure(kind: FailureKind) -> Option<Tokens> {
 impl Reached {
     /// Hands the reply to the client: settles a whole one, lets a stream settle itself.
     fn answer(self, request: &Request, mut journal: Journal) -> Answer {
-        let Self { deployment, permit, reply, idle } = self;
+        let Self { deployment, permit, reply, idle, price } = self;
         let (head, body) = match reply.body {
             ReplyBody::Whole { bytes, usage, took } => {
                 if let Some(usage) = usage {
-                    journal.used(usage, deployment.price.map(|price| price.cost(&usage)));
+                    journal.used(usage, price.map(|price| price.cost(&usage)));
                 }
                 let tokens = usage.map_or(0, |usage| usage.completion_tokens);
                 let sample = LatencySample { first_token: took, rest: Duration::ZERO, tokens, is_stream: false };
@@ -406,6 +411,7 @@ impl Reached {
                     permit,
                     journal,
                     deployment,
+                    price,
                     idle,
                     prompt_tokens: request.estimate.input,
                     judge: judge_broken_stream,

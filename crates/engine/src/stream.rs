@@ -14,7 +14,7 @@ use weighbridge_domain::deployment::Deployment;
 use weighbridge_domain::failure::{Failure, FailureKind};
 use weighbridge_domain::limits::Tokens;
 use weighbridge_domain::policy::CooldownVerdict;
-use weighbridge_domain::usage::Usage;
+use weighbridge_domain::usage::{Price, Usage};
 use weighbridge_providers::sse::{EventReader, Piece};
 use weighbridge_providers::transport::BodyStream;
 use weighbridge_state::{LatencySample, Outcome};
@@ -60,6 +60,8 @@ pub(crate) struct Committed {
     pub(crate) permit: Permit,
     pub(crate) journal: Journal,
     pub(crate) deployment: Arc<Deployment>,
+    /// What its tokens cost, where that is known.
+    pub(crate) price: Option<Price>,
     /// The longest silence between two chunks.
     pub(crate) idle: Option<Duration>,
     pub(crate) prompt_tokens: u32,
@@ -152,7 +154,7 @@ impl Relay {
             completion_tokens: self.tally.delivered,
             ..Usage::default()
         });
-        let cost = committed.deployment.price.map(|price| price.cost(&usage));
+        let cost = committed.price.map(|price| price.cost(&usage));
         committed.journal.used(usage, cost);
         if let Some(mean) = self.tally.mean_gap() {
             committed.journal.inter_token(&committed.deployment.id, mean);
@@ -234,7 +236,7 @@ impl Drop for Relay {
             completion_tokens: used.output,
             ..Usage::default()
         });
-        let cost = committed.deployment.price.map(|price| price.cost(&usage));
+        let cost = committed.price.map(|price| price.cost(&usage));
         committed.journal.used(usage, cost);
         committed.permit.settle(Some(used), Outcome::Neutral);
     }

@@ -43,6 +43,11 @@ impl Prices {
         Self(rows)
     }
 
+    /// What the file says models cost, by their names there.
+    pub(crate) fn by_name(&self) -> HashMap<String, Price> {
+        self.0.iter().filter_map(|(name, row)| Some((name.clone(), row.price?))).collect()
+    }
+
     /// What the file says of a model under the first of `names` that it has.
     pub(crate) fn find(&self, names: &[&str]) -> Row {
         names.iter().find_map(|name| self.0.get(*name)).copied().unwrap_or_default()
