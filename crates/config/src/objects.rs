@@ -10,6 +10,7 @@ mod host;
 mod inherit;
 mod key;
 mod mask;
+mod node;
 mod providers;
 mod query;
 mod sticky;
@@ -33,7 +34,7 @@ pub(crate) use self::target::{NEVER_RESTS, NO_RETRIES};
 
 use self::at::{At, Problems};
 use self::inherit::Inherited;
-use self::strategy::Compiler;
+use self::node::Compiler;
 use crate::include::hex;
 
 /// The longest config object, in bytes.
@@ -77,6 +78,11 @@ impl Invalid {
         Self { message: message.into(), errors: Vec::new() }
     }
 
+    /// It is no JSON object.
+    pub fn not_json() -> Self {
+        Self::new("Invalid config passed. You need to pass a valid json")
+    }
+
     /// With a line that says more.
     #[must_use]
     pub fn because(mut self, error: impl Into<String>) -> Self {
@@ -95,7 +101,7 @@ pub fn parse(text: &str) -> Result<Map<String, Value>, Invalid> {
     }
     match serde_json::from_str(text) {
         Ok(Value::Object(object)) => Ok(object),
-        Ok(_) | Err(_) => Err(Invalid::new("Invalid config passed. You need to pass a valid json")),
+        Ok(_) | Err(_) => Err(Invalid::not_json()),
     }
 }
 

@@ -79,7 +79,7 @@ pub(crate) fn timeout(headers: &HeaderMap) -> Result<Option<Duration>, Refusal> 
 fn object(headers: &HeaderMap, setting: Setting<'_>) -> Result<Arc<ConfigObject>, Invalid> {
     let config = match headers.get(CONFIG) {
         None => None,
-        Some(value) => Some(std::str::from_utf8(value.as_bytes()).map_err(|_| no_json())?.trim()),
+        Some(value) => Some(std::str::from_utf8(value.as_bytes()).map_err(|_| Invalid::not_json())?.trim()),
     };
     match config {
         Some(config) if config.starts_with('{') => inline(Some(config), headers, setting),
@@ -155,15 +155,11 @@ fn whole_key<'a>(
     whole
 }
 
-fn no_json() -> Invalid {
-    Invalid::new("Invalid config passed. You need to pass a valid json")
-}
-
 fn unknown(id: &str) -> Invalid {
     let is_id =
         !id.is_empty() && id.len() <= 128 && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
     if !is_id {
-        return no_json();
+        return Invalid::not_json();
     }
     Invalid::new("Invalid config id passed").because(format!(
         "path: , message: this router has no config {id:?}: save it with PUT /router/configs/{id}, or in saved_configs of its file"

@@ -95,7 +95,7 @@ pub(crate) async fn put(
         }
         Some(version) => state.revive_document(&id, version).await,
         None => {
-            let text = String::from_utf8(body.into()).map_err(|_| Refusal::config(no_json()))?;
+            let text = String::from_utf8(body.into()).map_err(|_| Refusal::config(Invalid::not_json()))?;
             // What cannot be used is not saved.
             let above = Above::default();
             let source = Source { key: text.as_bytes(), id: Some(&id), above: &above };
@@ -140,10 +140,6 @@ pub(crate) fn compiled(
     let source = Source { key: key.as_bytes(), id: Some(id), above: &above };
     let read = || -> Result<Map<String, Value>, Invalid> { objects::parse(version.text.reveal()) };
     Some(configs.compiled(source, table, engine, read))
-}
-
-fn no_json() -> Invalid {
-    Invalid::new("Invalid config passed. You need to pass a valid json")
 }
 
 fn not_of_file(table: &RoutingTable, id: &str) -> Result<(), Refusal> {

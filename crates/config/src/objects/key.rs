@@ -9,12 +9,13 @@ use weighbridge_domain::secret::Secret;
 use super::at::At;
 use super::host::Named;
 use super::inherit::Inherited;
+use super::node::Compiler;
 use super::providers::{NAMES, row_name};
-use super::strategy::Compiler;
 use crate::base_url;
 use crate::endpoint::AZURE_API_VERSION;
 
-const INCOMPLETE: &str = "Invalid configuration. It must have either 'provider' and 'api_key', \
+/// What the gateway says of a target that cannot be reached.
+pub(super) const INCOMPLETE: &str = "Invalid configuration. It must have either 'provider' and 'api_key', \
                           or 'strategy' and 'targets', or 'cache', or 'retry', or 'request_timeout'";
 
 impl<'a> Compiler<'a> {

@@ -13,7 +13,8 @@ use weighbridge_domain::policy::{Backoff, CooldownPolicy, CooldownRule, RetryPol
 use super::at::At;
 use super::digest;
 use super::inherit::Inherited;
-use super::strategy::Compiler;
+use super::key::INCOMPLETE;
+use super::node::Compiler;
 use crate::json;
 use crate::suggest;
 
@@ -90,9 +91,7 @@ impl<'a> Compiler<'a> {
                 Some(self.brought(&leaf(model), endpoint, None))
             }
             (None, None) if target.get("api_key").is_some() => {
-                let message = "Invalid configuration. It must have either 'provider' and 'api_key', \
-                               or 'strategy' and 'targets', or 'cache', or 'retry', or 'request_timeout'";
-                self.problems.error(&target.path, message);
+                self.problems.error(&target.path, INCOMPLETE);
                 None
             }
             (None, None) => self.own(leaf(model)),
