@@ -74,18 +74,16 @@ pub(crate) async fn select(
         (true, None) => return Err(question.nobody(placed.is_empty())),
     };
     let session_id = app.ids.uuid();
-    tell_fleet(&app, session_id.clone(), names.join("\n"));
+    tell_fleet(&app, &session_id, &names.join("\n")).await;
     app.reports.open(&session_id, names, app.engine.now());
     Ok(Json(json!({ "providers": providers, "session_id": session_id })))
 }
 
-/// Lets other replicas know of a session and its models, off the way of the request.
-fn tell_fleet(app: &App, session: String, models: String) {
-    let engine = Arc::clone(&app.engine);
-    tokio::spawn(async move {
-        let claim = Claim { session: &session, wanted: &models, instead_of: None, lasts: LASTS };
-        engine.state().claim(claim, engine.now()).await;
-    });
+/// Lets other replicas know of a session and its models. Before the client knows of it: whoever asks for a session that
+/// nobody has claimed claims it.
+async fn tell_fleet(app: &App, session: &str, models: &str) {
+    let claim = Claim { session, wanted: models, instead_of: None, lasts: LASTS };
+    app.engine.state().claim(claim, app.engine.now()).await;
 }
 
 /// Asks the fleet about a session that was not opened here.
