@@ -16,6 +16,7 @@ mod library;
 mod limits;
 mod logs;
 mod overhead;
+mod plans;
 mod reload;
 mod scenarios;
 mod soak;

@@ -6,6 +6,7 @@
 mod at;
 mod breaker;
 mod case;
+mod headers;
 mod host;
 mod inherit;
 mod key;
@@ -122,10 +123,11 @@ pub fn compile(object: Map<String, Value>, around: Around<'_>) -> Result<ConfigO
     let problems = Problems::default();
     let compiler = Compiler { around, problems: &problems, key: &key };
     let plan = compiler.node(&At::root(&root), &Inherited::new(around.headers));
-    let headers = compiler.wanted_headers(&root);
     let (errors, warnings) = problems.into_parts();
     match plan {
-        Some(plan) if errors.is_empty() => Ok(ConfigObject { plan: Arc::new(plan), headers, warnings }),
+        Some(plan) if errors.is_empty() => {
+            Ok(ConfigObject { headers: headers::wanted(&plan), plan: Arc::new(plan), warnings })
+        }
         _ => Err(Invalid { message: "Invalid config passed".to_owned(), errors }),
     }
 }

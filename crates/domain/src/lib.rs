@@ -4,10 +4,11 @@
 //! touches the network, so that whatever decides can be tested with plain values.
 //!
 //! In reading order: [`name`], [`limits`], [`usage`], [`provider`], [`deployment`], [`group`],
-//! [`plan`], [`hosts`], [`settings`], [`store`], [`table`] are what an operator configures; [`json`], [`request`], [`failure`] are
+//! [`plan`] and [`drop_path`], [`hosts`], [`settings`], [`store`], [`table`] are what an operator configures; [`json`], [`request`], [`failure`] are
 //! what passes through; [`view`] and [`event`] are what is known and what happened.
 
 pub mod deployment;
+pub mod drop_path;
 pub mod event;
 pub mod failure;
 pub mod group;

@@ -1,11 +1,10 @@
 //! Which share of a balance a request gets: in turn, by chance or as its session has it, of those that do not rest.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use weighbridge_domain::deployment::Deployment;
-use weighbridge_domain::plan::{Balance, Bounds, Draw, Plan, Share, Sticky};
+use weighbridge_domain::plan::{Balance, Bounds, Draw, Plan, Sticky};
 use weighbridge_domain::request::Request;
 use weighbridge_domain::table::RoutingTable;
 use weighbridge_routing::{adaptive, candidates, condition, sessions};
@@ -14,72 +13,104 @@ use weighbridge_state::Claim;
 use crate::plan::facts;
 use crate::world::World;
 
-/// One request before a balance.
+/// What one request has come to at a balance.
+#[derive(Debug, Default)]
+pub(crate) struct Choice {
+    /// The share it goes by.
+    pub(crate) place: Option<usize>,
+    /// The turn it has taken.
+    turn: Option<u64>,
+    /// Shares at which everybody rested.
+    refused: Vec<usize>,
+}
+
+/// One request before balances.
+#[derive(Clone, Copy)]
 pub(crate) struct Chooser<'a> {
     pub(crate) world: &'a World,
     pub(crate) table: &'a RoutingTable,
     pub(crate) request: &'a Request,
-    /// Shares that it was refused at.
-    pub(crate) refused: &'a [usize],
 }
 
 impl Chooser<'_> {
-    /// The place of the share that the request gets. `turn` is its turn, once it has taken one. When all shares rest
-    /// it is as if none did.
-    pub(crate) async fn choose(&self, balance: &Balance, turn: &mut Option<u64>) -> usize {
-        let open = self.open_or_all(balance);
-        match &balance.draw {
-            Draw::Random => sessions::drawn(&weights(balance), &open, self.world.roll()),
-            Draw::Adaptive(bounds) => sessions::drawn(&self.adapted(balance, *bounds), &open, self.world.roll()),
+    /// Chooses the share that the request gets. When all shares rest it is as if none did.
+    pub(crate) async fn choose(&self, balance: &Balance, choice: &mut Choice) {
+        let place = match &balance.draw {
+            Draw::Turns => self.in_turn(balance, choice).await,
+            Draw::Random => sessions::drawn(&weights(balance), &self.open(balance, choice), self.world.roll()),
+            Draw::Adaptive(bounds) => {
+                sessions::drawn(&self.adapted(balance, *bounds), &self.open(balance, choice), self.world.roll())
+            }
             Draw::Sticky(sticky) => match self.session(balance, sticky) {
-                Some(session) => self.keep_to(balance, sticky, &session, &open).await,
-                None => self.in_turn(balance, &open, turn).await,
+                Some(session) => self.keep_to(balance, sticky, &session, &self.open(balance, choice)).await,
+                None => self.in_turn(balance, choice).await,
             },
-            Draw::Turns => self.in_turn(balance, &open, turn).await,
-        }
+        };
+        choice.place = Some(place);
     }
 
     /// The place of the share that the next request would get, by all that is known without asking: the first turn, or
     /// what its session is given when it has nothing yet.
     pub(crate) fn expected(&self, balance: &Balance) -> Option<usize> {
-        let open = self.open_or_all(balance);
+        let choice = Choice::default();
         let session = match &balance.draw {
             Draw::Sticky(sticky) => self.session(balance, sticky),
             Draw::Turns | Draw::Random | Draw::Adaptive(_) => None,
         };
         match session {
-            Some(session) => Some(sessions::preferred(balance, &open, &session)),
-            None => balance.rotation.order_from(0).into_iter().find(|place| open[*place]),
+            Some(session) => Some(sessions::preferred(balance, &self.open(balance, &choice), &session)),
+            None => self.whose_turn(balance, &choice, 0),
         }
     }
 
-    /// Whether a share is left that the request was not refused at and that does not rest.
-    pub(crate) fn has_another(&self, balance: &Balance) -> bool {
-        self.open(balance).contains(&true)
+    /// Takes a choice back when everybody rests at the share it came to, and another is left to choose. Says whether
+    /// that is so.
+    pub(crate) fn undo(&self, balance: &Balance, choice: &mut Choice) -> bool {
+        let Some(place) = choice.place else { return false };
+        choice.refused.push(place);
+        let has_another = (0..balance.shares.len()).any(|place| self.is_open(balance, choice, place));
+        if has_another {
+            choice.place = None;
+        }
+        has_another
     }
 
-    fn open_or_all(&self, balance: &Balance) -> Vec<bool> {
-        let open = self.open(balance);
+    /// Whether nobody is left to ask at the share that `choice` came to, when its first stop has refused.
+    pub(crate) fn is_over(&self, balance: &Balance, choice: &Choice) -> bool {
+        let share = choice.place.and_then(|place| balance.shares.get(place));
+        share.is_some_and(|share| match &share.plan {
+            Plan::Group { .. } | Plan::Target { .. } | Plan::Brought { .. } => true,
+            plan => rests(self.world, self.table, plan),
+        })
+    }
+
+    /// Which shares may be chosen; all that have a weight, when none may.
+    fn open(&self, balance: &Balance, choice: &Choice) -> Vec<bool> {
+        let open: Vec<bool> = (0..balance.shares.len()).map(|place| self.is_open(balance, choice, place)).collect();
         if open.contains(&true) { open } else { balance.shares.iter().map(|share| share.weight > 0.0).collect() }
     }
 
-    fn open(&self, balance: &Balance) -> Vec<bool> {
-        let is_open = |(place, share): (usize, &Share)| {
-            share.weight > 0.0 && !self.refused.contains(&place) && !rests(self.world, self.table, &share.plan)
-        };
-        balance.shares.iter().enumerate().map(is_open).collect()
+    fn is_open(&self, balance: &Balance, choice: &Choice, place: usize) -> bool {
+        let share = &balance.shares[place];
+        share.weight > 0.0 && !choice.refused.contains(&place) && !rests(self.world, self.table, &share.plan)
     }
 
-    async fn in_turn(&self, balance: &Balance, open: &[bool], turn: &mut Option<u64>) -> usize {
-        let turn = match *turn {
+    async fn in_turn(&self, balance: &Balance, choice: &mut Choice) -> usize {
+        let turn = match choice.turn {
             Some(turn) => turn,
-            None => *turn.insert(self.world.state().ticket(&balance.key).await),
+            None => *choice.turn.insert(self.world.state().ticket(&balance.key).await),
         };
-        let first = balance.rotation.at(turn).unwrap_or_default();
-        if open.get(first).copied().unwrap_or_default() {
-            return first;
+        self.whose_turn(balance, choice, turn).unwrap_or_default()
+    }
+
+    /// Whose turn it is, or whose it is next when that one may not be chosen.
+    fn whose_turn(&self, balance: &Balance, choice: &Choice, turn: u64) -> Option<usize> {
+        let first = balance.rotation.at(turn)?;
+        if self.is_open(balance, choice, first) {
+            return Some(first);
         }
-        balance.rotation.order_from(turn).into_iter().find(|place| open[*place]).unwrap_or(first)
+        let next = balance.rotation.order_from(turn).into_iter().find(|place| self.is_open(balance, choice, *place));
+        next.or(Some(first))
     }
 
     /// The weights of `balance`, shifted to whoever has been fast.
@@ -142,13 +173,9 @@ impl Chooser<'_> {
                 is_told = true;
             }
         }
-        is_told.then(|| {
-            hash.finalize()[..16].iter().fold(String::with_capacity(32), |mut name, byte| {
-                // Writing to a string cannot fail.
-                let _written = write!(name, "{byte:02x}");
-                name
-            })
-        })
+        let digest = hash.finalize();
+        let half = digest.first_chunk::<16>().filter(|_| is_told)?;
+        Some(format!("{:032x}", u128::from_be_bytes(*half)))
     }
 }
 

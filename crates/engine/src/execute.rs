@@ -22,7 +22,7 @@ use weighbridge_state::{LatencySample, Outcome};
 use crate::admit::{Admitted, Ask, Resting};
 use crate::answer::{Answer, AnswerBody, Failed};
 use crate::attempt::{Call, Reply, ReplyBody, judge};
-use crate::balance::Chooser;
+use crate::balance::{Choice, Chooser};
 use crate::journal::Journal;
 use crate::permit::Permit;
 use crate::plan::{self, Way};
@@ -46,9 +46,7 @@ pub(crate) async fn execute(world: &World, table: &Arc<RoutingTable>, request: R
         table,
         request: &request,
         way: &way,
-        decided: HashMap::new(),
-        turns: HashMap::new(),
-        refused: HashMap::new(),
+        choices: HashMap::new(),
         deadline: Instant::now() + budget,
         tried: Vec::new(),
         retries: 0,
@@ -75,12 +73,8 @@ struct Run<'a> {
     table: &'a Arc<RoutingTable>,
     request: &'a Request,
     way: &'a Way,
-    /// The shares that were chosen, by balance.
-    decided: HashMap<Arc<str>, usize>,
-    /// The turns it has taken, by balance.
-    turns: HashMap<Arc<str>, Option<u64>>,
-    /// The shares that it was refused at, by balance.
-    refused: HashMap<Arc<str>, Vec<usize>>,
+    /// What it has come to at balances, by their keys.
+    choices: HashMap<Arc<str>, Choice>,
     /// New attempts start before it.
     deadline: Instant,
     /// Deployments that failed this request.
@@ -101,23 +95,22 @@ struct Reached {
     price: Option<Price>,
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
     /// Walks the stops. A group that cools as a whole is passed over while there is another stop;
     /// when that comes to nothing, its least bad deployment is the last resort.
     async fn walk(mut self, journal: &mut Journal) -> Result<Reached, Failure> {
-        let mut itinerary = self.itinerary(journal)?;
+        let mut itinerary = self.itinerary()?;
         let mut passed_over = Vec::new();
         let mut at = 0;
         let failure = loop {
-            if let Err(failure) = self.arrive(&mut itinerary, at, journal).await {
+            if let Err(failure) = self.arrive(&mut itinerary, at).await {
                 break failure;
             }
+            journal.itinerary(itinerary.to_string());
             let stop = itinerary.stop(at);
             let beyond = self.beyond(&itinerary, at);
-            let resting = match beyond {
-                None if !self.has_another_choice(stop) => Resting::TryLeastBad,
-                _ => Resting::PassOver,
-            };
+            let resting =
+                if beyond.is_none() && stop.choices.is_empty() { Resting::TryLeastBad } else { Resting::PassOver };
             let failure = match self.try_stop(stop, at == 0, resting, journal).await {
                 Ok(reached) => return Ok(reached),
                 Err(failure) => failure,
@@ -126,7 +119,7 @@ impl Run<'_> {
             if is_resting {
                 passed_over.push(stop.clone());
                 if self.undecide(stop) {
-                    itinerary = self.itinerary(journal)?;
+                    itinerary = self.itinerary()?;
                     continue;
                 }
             }
@@ -152,49 +145,35 @@ impl Run<'_> {
     }
 
     /// The way as far as it is decided.
-    fn itinerary(&self, journal: &mut Journal) -> Result<Itinerary, Failure> {
-        let itinerary =
-            self.way.itinerary(self.table, self.request, &|balance| self.decided.get(&balance.key).copied())?;
-        journal.itinerary(itinerary.to_string());
-        Ok(itinerary)
+    fn itinerary(&self) -> Result<Itinerary, Failure> {
+        let decided = |balance: &Balance| self.choices.get(&balance.key)?.place;
+        self.way.itinerary(self.table, self.request, &decided)
     }
 
     /// Decides whom to ask at `at`. What stands before it stays.
-    async fn arrive(&mut self, itinerary: &mut Itinerary, at: usize, journal: &mut Journal) -> Result<(), Failure> {
+    async fn arrive(&mut self, itinerary: &mut Itinerary, at: usize) -> Result<(), Failure> {
         while let StopTarget::Undecided { balance, .. } = &itinerary.stop(at).target {
-            let balance = Arc::clone(balance);
-            let mut turn = self.turns.get(&balance.key).copied().flatten();
-            let place = self.chooser(&balance).choose(&balance, &mut turn).await;
-            self.turns.insert(Arc::clone(&balance.key), turn);
-            self.decided.insert(Arc::clone(&balance.key), place);
-            *itinerary = self.itinerary(journal)?;
+            let chooser = self.chooser();
+            chooser.choose(balance, self.choices.entry(Arc::clone(&balance.key)).or_default()).await;
+            *itinerary = self.itinerary()?;
         }
         Ok(())
     }
 
-    fn chooser(&self, balance: &Balance) -> Chooser<'_> {
-        let refused = self.refused.get(&balance.key).map_or(&[][..], Vec::as_slice);
-        Chooser { world: self.world, table: self.table, request: self.request, refused }
+    fn chooser(&self) -> Chooser<'a> {
+        Chooser { world: self.world, table: self.table, request: self.request }
     }
 
-    /// Whether a balance that led to `stop` has another share to lead to.
-    fn has_another_choice(&self, stop: &Stop) -> bool {
-        let has_another = |balance: &Arc<Balance>| {
-            let mut refused = self.refused.get(&balance.key).cloned().unwrap_or_default();
-            refused.extend(self.decided.get(&balance.key));
-            Chooser { refused: &refused, ..self.chooser(balance) }.has_another(balance)
-        };
-        stop.choices.iter().any(has_another)
-    }
-
-    /// Takes back the innermost decision that led to `stop`, where everybody rests, and can be taken otherwise. Says
-    /// whether there was one.
+    /// Takes back the innermost choice that led to `stop`, where everybody rests, and can be made otherwise. Says
+    /// whether there was one. A share that has somebody else to ask is kept to.
     fn undecide(&mut self, stop: &Stop) -> bool {
+        let chooser = self.chooser();
         for balance in &stop.choices {
-            if let Some(place) = self.decided.remove(&balance.key) {
-                self.refused.entry(Arc::clone(&balance.key)).or_default().push(place);
+            let Some(choice) = self.choices.get_mut(&balance.key) else { continue };
+            if !chooser.is_over(balance, choice) {
+                return false;
             }
-            if self.chooser(balance).has_another(balance) {
+            if chooser.undo(balance, choice) {
                 return true;
             }
         }

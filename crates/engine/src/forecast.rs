@@ -93,6 +93,6 @@ pub(crate) fn rank(world: &World, table: &RoutingTable, request: &Request, by: &
 /// The itinerary as the next request would get it; takes no turn.
 fn itinerary(world: &World, table: &RoutingTable, request: &Request) -> Result<Itinerary, String> {
     let way = plan::prepare(table, request, &mut || 0.5).map_err(|failure| failure.message)?;
-    let chooser = Chooser { world, table, request, refused: &[] };
+    let chooser = Chooser { world, table, request };
     way.itinerary(table, request, &|balance| chooser.expected(balance)).map_err(|failure| failure.message)
 }

@@ -75,9 +75,7 @@ impl Configs {
         {
             return Ok(known.object);
         }
-        let hosts = ClientHosts { table, engine };
-        let around = Around { table, id: source.id, hosts: &hosts, headers: source.above };
-        let object = Arc::new(objects::compile(read()?, around)?);
+        let object = Arc::new(compile(read()?, source.id, source.above, table, engine)?);
         for warning in &object.warnings {
             tracing::warn!(config = source.id.unwrap_or("inline"), "a config object is odd: {warning}");
         }
@@ -85,6 +83,18 @@ impl Configs {
         self.compiled.insert(source.key.into(), compiled);
         Ok(object)
     }
+}
+
+/// Compiles a config object that did not come with the file, so that its hosts are held to the rules.
+pub(crate) fn compile(
+    object: Map<String, Value>,
+    id: Option<&str>,
+    above: &Above,
+    table: &RoutingTable,
+    engine: &Engine,
+) -> Result<ConfigObject, Invalid> {
+    let hosts = ClientHosts { table, engine };
+    objects::compile(object, Around { table, id, hosts: &hosts, headers: above })
 }
 
 /// Hosts that clients may name.

@@ -11,7 +11,6 @@ use weighbridge_config::objects::{self, Above, Invalid};
 use weighbridge_domain::plan::ConfigObject;
 use weighbridge_domain::request::ConfigUse;
 use weighbridge_domain::secret::Secret;
-use weighbridge_domain::settings::Access;
 
 use crate::configs::Source;
 use crate::refusal::Refusal;
@@ -183,10 +182,7 @@ fn of_headers(invalid: Invalid) -> Invalid {
 fn provider_key<'a>(headers: &'a HeaderMap, setting: Setting<'_>) -> Option<&'a str> {
     let shown = headers.get(AUTHORIZATION)?.to_str().ok()?;
     let key = shown.get(7..).filter(|_| shown[..7].eq_ignore_ascii_case("bearer ")).unwrap_or(shown).trim();
-    let is_router_key = match &setting.table.server.access {
-        Access::Key(_) => auth::is_key(key, &setting.table.server),
-        Access::Open | Access::Locked => false,
-    };
+    let is_router_key = auth::is_key(key, &setting.table.server);
     let is_callers = text(headers, "x-portkey-api-key") == Some(key);
     (!is_router_key && !is_callers && key != PLACEHOLDER && !key.is_empty()).then_some(key)
 }

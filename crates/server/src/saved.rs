@@ -15,7 +15,7 @@ use weighbridge_engine::Engine;
 use weighbridge_state::documents::{Document, NotSaved};
 
 use crate::app::App;
-use crate::configs::{Configs, Source};
+use crate::configs::{self, Configs, Source};
 use crate::refusal::Refusal;
 use crate::request;
 
@@ -97,10 +97,8 @@ pub(crate) async fn put(
         None => {
             let text = String::from_utf8(body.into()).map_err(|_| Refusal::config(Invalid::not_json()))?;
             // What cannot be used is not saved.
-            let above = Above::default();
-            let source = Source { key: text.as_bytes(), id: Some(&id), above: &above };
-            let compiled = Configs::default().compiled(source, &table, &app.engine, || objects::parse(&text));
-            compiled.map_err(Refusal::config)?;
+            let object = objects::parse(&text).map_err(Refusal::config)?;
+            configs::compile(object, Some(&id), &Above::default(), &table, &app.engine).map_err(Refusal::config)?;
             state.put_document(&id, text, app.engine.now()).await
         }
     };

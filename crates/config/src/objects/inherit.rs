@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
-use weighbridge_domain::plan::{DropPath, RetryAfter};
+use weighbridge_domain::drop_path::{self, DropPath};
+use weighbridge_domain::plan::RetryAfter;
 use weighbridge_domain::policy::Breaker;
 
 use super::at::{At, Problems};
@@ -89,7 +90,7 @@ impl<'a> Inherited<'a> {
 
 fn drops(field: &At<'_>, problems: &Problems) -> Vec<DropPath> {
     let path = |item: At<'_>| {
-        let path = weighbridge_domain::plan::parse_drop_path(item.text(problems)?);
+        let path = drop_path::parse(item.text(problems)?);
         if path.is_none() {
             problems.error(&item.path, "A path is written like a.b, a[0].b or a[*].b");
         }

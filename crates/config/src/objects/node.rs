@@ -1,13 +1,11 @@
 //! Nodes of a config object: a strategy over targets, or a target.
 
-use std::collections::BTreeSet;
-
 use serde_json::Value;
-use weighbridge_domain::plan::{FactKey, Plan};
+use weighbridge_domain::plan::Plan;
 
+use super::Around;
 use super::at::{At, Problems};
 use super::inherit::Inherited;
-use super::{Around, sticky};
 
 /// Compiles one config object.
 pub(super) struct Compiler<'a> {
@@ -121,31 +119,6 @@ impl<'a> Compiler<'a> {
                 self.problems.error(&cache.path_to("mode"), message);
             }
         }
-    }
-
-    /// Headers of the client that sessions look at or that are sent on.
-    pub(super) fn wanted_headers(&self, root: &Value) -> Vec<String> {
-        let mut wanted: BTreeSet<String> = self.around.headers.forward_headers.iter().flatten().cloned().collect();
-        gather_headers(root, &mut wanted);
-        wanted.into_iter().collect()
-    }
-}
-
-fn gather_headers(value: &Value, wanted: &mut BTreeSet<String>) {
-    let Value::Object(node) = value else { return };
-    let forwarded = node.get("forward_headers").and_then(Value::as_array).into_iter().flatten();
-    wanted.extend(forwarded.filter_map(Value::as_str).map(str::to_ascii_lowercase));
-    if let Some(strategy) = node.get("strategy") {
-        let at = At::root(strategy);
-        let sticky = sticky::read(&at, &Problems::default());
-        for field in sticky.into_iter().flat_map(|sticky| sticky.fields) {
-            if let FactKey::Header(name) = field {
-                wanted.insert(name);
-            }
-        }
-    }
-    for target in node.get("targets").and_then(Value::as_array).into_iter().flatten() {
-        gather_headers(target, wanted);
     }
 }
 

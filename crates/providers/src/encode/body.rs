@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
+use weighbridge_domain::drop_path::DropStep;
 use weighbridge_domain::json::JsonObject;
-use weighbridge_domain::plan::DropStep;
 use weighbridge_domain::request::{CONTROL_FIELDS, quoted};
 
 use super::Outgoing;
@@ -103,8 +103,9 @@ mod tests {
     use bytes::Bytes;
     use serde_json::value::RawValue;
     use weighbridge_domain::deployment::{Deployment, Endpoint, ModelTemplate};
+    use weighbridge_domain::drop_path::parse;
     use weighbridge_domain::json::JsonObject;
-    use weighbridge_domain::plan::{StopOptions, parse_drop_path};
+    use weighbridge_domain::plan::StopOptions;
     use weighbridge_domain::request::{Operation, Payload};
 
     use super::{Outgoing, json};
@@ -119,7 +120,7 @@ mod tests {
         let options = StopOptions {
             defaults: members(defaults),
             overrides: members(overrides),
-            drops: drops.split_whitespace().map(|path| parse_drop_path(path).unwrap()).collect(),
+            drops: drops.split_whitespace().map(|path| parse(path).unwrap()).collect(),
             ..StopOptions::default()
         };
         let mut deployment =

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use serde_json::value::RawValue;
+use weighbridge_domain::drop_path::DropStep;
 use weighbridge_domain::json::JsonObject;
-use weighbridge_domain::plan::DropStep;
 
 /// `raw` without what `path` leads to; `None` when it leads nowhere.
 pub(super) fn without(raw: &str, path: &[DropStep]) -> Option<String> {
@@ -57,7 +57,7 @@ fn without_items(raw: &str, is_meant: impl Fn(usize) -> bool, rest: &[DropStep])
 mod tests {
     use proptest::prelude::*;
     use serde_json::{Value, json};
-    use weighbridge_domain::plan::{DropStep, parse_drop_path};
+    use weighbridge_domain::drop_path::{DropStep, parse};
 
     use super::without;
 
@@ -81,7 +81,7 @@ mod tests {
             ("a.b", r#"{"a":{"b":1,"b":2}}"#, Some(r#"{"a":{}}"#)),
         ];
         for (path, raw, kept) in rows {
-            assert_eq!(without(raw, &parse_drop_path(path).unwrap()).as_deref(), kept, "{path} of {raw}");
+            assert_eq!(without(raw, &parse(path).unwrap()).as_deref(), kept, "{path} of {raw}");
         }
     }
 
