@@ -14,10 +14,11 @@ use weighbridge_domain::provider::Wire;
 use weighbridge_domain::request::Request;
 use weighbridge_domain::usage::Usage;
 use weighbridge_providers::encode::{Outgoing, encode};
-use weighbridge_providers::sse::{EventReader, ReaderOptions};
+use weighbridge_providers::simulated;
 use weighbridge_providers::transport::{BodyStream, Reach, UpstreamResponse};
-use weighbridge_providers::{failure, remaining, reply, simulated};
 use weighbridge_state::Counted;
+use weighbridge_wire::sse::{EventReader, ReaderOptions};
+use weighbridge_wire::{failure, remaining, whole};
 
 use crate::stream::{self, Opened};
 use crate::world::World;
@@ -160,7 +161,7 @@ impl Call<'_> {
             return Ok(Reply { content_type, headers, body: ReplyBody::Stream(Box::new(opened)) });
         }
         let bytes = collect(body, LONGEST_REPLY).await?;
-        let facts = reply::read(&bytes, self.request.operation)?;
+        let facts = whole::read(&bytes, self.request.operation)?;
         Ok(Reply { content_type, headers, body: ReplyBody::Whole { bytes, usage: facts.usage, took: sent.elapsed() } })
     }
 }

@@ -15,9 +15,9 @@ use weighbridge_domain::failure::{Failure, FailureKind};
 use weighbridge_domain::limits::Tokens;
 use weighbridge_domain::policy::CooldownVerdict;
 use weighbridge_domain::usage::{Price, Usage};
-use weighbridge_providers::sse::{EventReader, Piece};
 use weighbridge_providers::transport::BodyStream;
 use weighbridge_state::{LatencySample, Outcome};
+use weighbridge_wire::sse::{EventReader, Piece};
 
 use crate::journal::Journal;
 use crate::permit::Permit;
