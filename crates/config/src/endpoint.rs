@@ -78,8 +78,8 @@ fn base(entry: &Entry<'_>, provider: &Provider) -> Result<String, String> {
 
 /// How paths look; for Azure that depends on base URL and version, and the base is cut to the host.
 fn paths(entry: &Entry<'_>, provider: &Provider, base: &mut String) -> Paths {
-    if provider.paths == PathStyle::OpenAi {
-        return Paths::OpenAi;
+    if provider.paths == PathStyle::Plain {
+        return Paths::Plain;
     }
     let version = entry.param("api_version").and_then(|field| field.text());
     let version = version.or_else(|| entry.reader().variables.get("AZURE_API_VERSION"));
@@ -116,7 +116,7 @@ fn auth(entry: &Entry<'_>, provider: &Provider, providers: &Providers) -> Result
         (Some(secret), AuthStyle::Header(name)) => Ok(Auth::Header { name: name.clone(), secret }),
         // Somebody's own server behind an OpenAI-compatible API: it may well need no key.
         (None, AuthStyle::Bearer | AuthStyle::Header(_))
-            if provider.key_optional || (has_own_base && provider.paths == PathStyle::OpenAi) =>
+            if provider.key_optional || (has_own_base && provider.paths == PathStyle::Plain) =>
         {
             Ok(Auth::None)
         }

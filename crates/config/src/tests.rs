@@ -269,7 +269,7 @@ fn endpoints() {
                     Auth::Header { name, secret } => format!("{name} {}", secret.reveal()),
                 };
                 let paths = match &endpoint.paths {
-                    Paths::OpenAi => String::new(),
+                    Paths::Plain => String::new(),
                     Paths::AzureDeployment { api_version } => format!(" {api_version}"),
                     Paths::AzureV1 { api_version } => format!(" v1 {api_version:?}"),
                 };

@@ -56,6 +56,9 @@ pub struct Deployment {
     pub body_defaults: Vec<(String, Box<RawValue>)>,
     /// Body fields that are never sent.
     pub body_drops: Vec<String>,
+    /// Whether a request is refused that says what this deployment's format cannot (`drop_params: false`), instead of being sent
+    /// without it.
+    pub refuses_losses: bool,
     /// A canned reply instead of a call.
     pub mock: Option<Mock>,
     /// Whether a client may bring its own key and base URL.
@@ -98,6 +101,7 @@ impl Deployment {
             cooldown: CooldownPolicy::default(),
             body_defaults: Vec::new(),
             body_drops: Vec::new(),
+            refuses_losses: false,
             mock: None,
             client_credentials: false,
             is_fleeting: false,
@@ -184,6 +188,8 @@ pub struct Endpoint {
     pub headers: Vec<(String, Secret)>,
     /// Whether it accepts `stream_options.include_usage`.
     pub stream_usage: bool,
+    /// Whether it has `/responses` itself.
+    pub responses: bool,
     /// Whether a client named the host rather than the operator: then it may not be just anywhere.
     pub is_foreign: bool,
 }
@@ -195,10 +201,11 @@ impl Endpoint {
             provider: provider.into(),
             wire: Wire::OpenAi,
             base_url: base_url.into(),
-            paths: Paths::OpenAi,
+            paths: Paths::Plain,
             auth: Auth::None,
             headers: Vec::new(),
             stream_usage: true,
+            responses: false,
             is_foreign: false,
         }
     }
@@ -207,8 +214,15 @@ impl Endpoint {
 /// How paths are made from the base URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Paths {
-    /// `<base>/chat/completions`.
-    OpenAi,
+    /// The wire format's own, below the base URL: `<base>/chat/completions`, `<base>/messages`.
+    Plain,
+    /// `<base>/v1/projects/<project>/locations/<location>/publishers/<publisher>/models/<model>:…`.
+    Vertex {
+        /// Google Cloud's project.
+        project: String,
+        /// The region, or `global`.
+        location: String,
+    },
     /// `<base>/openai/deployments/<model>/chat/completions?api-version=<version>`.
     AzureDeployment {
         /// The `api-version`.

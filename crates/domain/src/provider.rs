@@ -25,6 +25,8 @@ pub struct Provider {
     pub wire: Wire,
     /// Whether it accepts `stream_options.include_usage`.
     pub stream_usage: bool,
+    /// Whether it has `/responses` itself. Elsewhere they are said as chats.
+    pub responses: bool,
     /// Whether it gives back reserved tokens.
     pub basis: ChargeBasis,
 }
@@ -40,9 +42,10 @@ impl Provider {
             key_variables: Vec::new(),
             base_variables: Vec::new(),
             key_optional: true,
-            paths: PathStyle::OpenAi,
+            paths: PathStyle::Plain,
             wire: Wire::OpenAi,
             stream_usage: true,
+            responses: false,
             basis: ChargeBasis::ReserveSettle,
         }
     }
@@ -62,8 +65,10 @@ pub enum AuthStyle {
 /// How a provider's paths look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PathStyle {
-    /// `<base>/chat/completions`.
-    OpenAi,
+    /// The wire format's own, below the base URL: `<base>/chat/completions`, `<base>/messages`.
+    Plain,
+    /// `<base>/v1/projects/<project>/locations/<location>/publishers/…`.
+    Vertex,
     /// `<base>/openai/deployments/<model>/chat/completions?api-version=…`, or `<base>/openai/v1/…`.
     Azure,
 }
@@ -73,6 +78,16 @@ pub enum PathStyle {
 pub enum Wire {
     /// `OpenAI`'s chat, completions and embeddings.
     OpenAi,
+    /// Anthropic's messages.
+    Anthropic,
+    /// Google's `generateContent`.
+    Gemini,
+    /// Amazon Bedrock's Converse.
+    Bedrock,
+    /// Cohere's chat, version 2.
+    Cohere,
+    /// Ollama's own chat.
+    Ollama,
     /// Answers made in this process, no network.
     Simulated,
 }

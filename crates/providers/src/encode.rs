@@ -58,7 +58,7 @@ fn url(outgoing: &Outgoing<'_>) -> Result<Uri, Failure> {
     let base = own.unwrap_or(&endpoint.base_url).trim_end_matches('/');
     let path = outgoing.operation.path();
     let url = match &endpoint.paths {
-        Paths::OpenAi => format!("{base}{path}"),
+        Paths::Plain => format!("{base}{path}"),
         Paths::AzureDeployment { api_version } => {
             let model = escaped(outgoing.model);
             format!("{base}/openai/deployments/{model}{path}?api-version={}", escaped(api_version))
@@ -133,7 +133,7 @@ mod tests {
     fn paths_follow_the_provider() {
         let azure = |version: &str| Paths::AzureDeployment { api_version: version.to_owned() };
         let rows = [
-            (Paths::OpenAi, "http://host/v1/chat/completions"),
+            (Paths::Plain, "http://host/v1/chat/completions"),
             (azure("2024-10-21"), "http://host/v1/openai/deployments/up/chat/completions?api-version=2024-10-21"),
             (Paths::AzureV1 { api_version: None }, "http://host/v1/openai/v1/chat/completions"),
             (
@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn bodies_lose_our_fields_and_nothing_else() {
-        let mut plain = deployment("openai", Paths::OpenAi, bearer());
+        let mut plain = deployment("openai", Paths::Plain, bearer());
         plain.body_defaults = vec![("temperature".to_owned(), serde_json::value::to_raw_value(&0.5).unwrap())];
         plain.body_drops = vec!["seed".to_owned()];
         let rows = [
@@ -175,7 +175,7 @@ mod tests {
             assert_eq!(send(&plain, body, stream, &StopOptions::default()).body(), sent, "{body}");
         }
         let body = r#"{"model":"up","models":["a"],"provider":{},"num_retries":1}"#;
-        let openrouter = deployment("openrouter", Paths::OpenAi, bearer());
+        let openrouter = deployment("openrouter", Paths::Plain, bearer());
         assert_eq!(
             send(&openrouter, body, false, &StopOptions::default()).body(),
             r#"{"model":"up","models":["a"],"provider":{}}"#
@@ -186,7 +186,7 @@ mod tests {
     fn a_key_goes_only_where_it_belongs() {
         let seen = |auth: Auth, credentials: Option<Credentials>| {
             let options = StopOptions { credentials, ..StopOptions::default() };
-            let sent = send(&deployment("openai", Paths::OpenAi, auth), "{}", false, &options);
+            let sent = send(&deployment("openai", Paths::Plain, auth), "{}", false, &options);
             assert!(sent.headers().get("authorization").is_none_or(http::HeaderValue::is_sensitive));
             let header = |name: &str| sent.headers().get(name).map_or("-", |value| value.to_str().unwrap()).to_owned();
             format!("{} {} {}", sent.uri().authority().unwrap(), header("authorization"), header("api-key"))

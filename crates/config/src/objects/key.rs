@@ -170,8 +170,8 @@ fn azure_host(mut url: String, provider: &Provider) -> String {
 }
 
 fn paths(target: &At<'_>, provider: &Provider) -> Paths {
-    if provider.paths == PathStyle::OpenAi {
-        return Paths::OpenAi;
+    if provider.paths == PathStyle::Plain {
+        return Paths::Plain;
     }
     match target.value.get("api_version").and_then(Value::as_str) {
         Some("v1") => Paths::AzureV1 { api_version: None },
