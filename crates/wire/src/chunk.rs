@@ -1,7 +1,5 @@
 //! What one event of a stream means.
 
-use std::borrow::Cow;
-
 use bytes::Bytes;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -10,6 +8,7 @@ use weighbridge_domain::failure::Failure;
 use weighbridge_domain::usage::Usage;
 
 use crate::failure::in_band;
+use crate::lines;
 use crate::usage::UsageJson;
 
 /// What one event means.
@@ -42,14 +41,15 @@ const CHARS_PER_TOKEN: usize = 4;
 
 /// What `event` (its lines, blank line included) means.
 pub(crate) fn meaning(event: &[u8]) -> Meaning {
-    let data = data(event);
+    let data = lines::read(event).data;
+    let data = data.trim_ascii();
     if data.is_empty() {
         return Meaning::Nothing;
     }
-    if &*data == b"[DONE]" {
+    if data == b"[DONE]" {
         return Meaning::Done;
     }
-    let Ok(json) = serde_json::from_slice::<ChunkJson<'_>>(&data) else { return Meaning::Nothing };
+    let Ok(json) = serde_json::from_slice::<ChunkJson<'_>>(data) else { return Meaning::Nothing };
     if let Some(error) = json.error.filter(|error| error.get() != "null") {
         let body = format!("{{\"error\":{}}}", error.get());
         return Meaning::Failure(Box::new(in_band(&body, Bytes::from(body.clone()))));
@@ -62,23 +62,6 @@ pub(crate) fn meaning(event: &[u8]) -> Meaning {
         usage,
         is_only_usage: usage.is_some() && choices.is_empty(),
     })
-}
-
-/// The `data:` lines of an event, joined; borrowed when there is one, which is nearly always.
-fn data(event: &[u8]) -> Cow<'_, [u8]> {
-    let mut data: Cow<'_, [u8]> = Cow::Borrowed(&[]);
-    for line in event.split(|byte| matches!(byte, b'\n' | b'\r')) {
-        let Some(value) = line.strip_prefix(b"data:") else { continue };
-        let value = value.trim_ascii();
-        if data.is_empty() {
-            data = Cow::Borrowed(value);
-        } else {
-            let joined = data.to_mut();
-            joined.push(b'\n');
-            joined.extend_from_slice(value);
-        }
-    }
-    data
 }
 
 #[derive(Deserialize)]

@@ -9,6 +9,7 @@ use weighbridge_domain::failure::{Failure, FailureKind};
 use weighbridge_domain::usage::Usage;
 
 use crate::chunk::{Meaning, meaning};
+use crate::lines::Lines;
 
 /// The longest event, in bytes.
 const LONGEST_EVENT: usize = 16 << 20;
@@ -70,7 +71,7 @@ impl EventReader {
             return Vec::new();
         }
         if self.held.is_empty() {
-            let ends = self.lines.event_ends(&chunk);
+            let ends = self.event_ends(&chunk);
             let Some(&end) = ends.last() else {
                 self.held.extend_from_slice(&chunk);
                 return Vec::new();
@@ -79,8 +80,10 @@ impl EventReader {
             self.held.extend_from_slice(&chunk[end..]);
             return self.pieces(&chunk, &ends);
         }
-        self.held.extend_from_slice(&chunk);
-        let ends = self.lines.event_ends(&self.held);
+        let mut held = std::mem::take(&mut self.held);
+        held.extend_from_slice(&chunk);
+        let ends = self.event_ends(&held);
+        self.held = held;
         let Some(&end) = ends.last() else {
             return self.too_long().into_iter().collect();
         };
@@ -139,6 +142,11 @@ impl EventReader {
         pieces
     }
 
+    /// Where events of `bytes` end.
+    fn event_ends(&mut self, bytes: &[u8]) -> Vec<usize> {
+        std::iter::from_fn(|| self.lines.next_event_end(bytes)).collect()
+    }
+
     fn too_long(&mut self) -> Option<Piece> {
         if self.held.len() <= LONGEST_EVENT {
             return None;
@@ -172,50 +180,6 @@ impl Run {
         if piece != Piece::default() {
             pieces.push(piece);
         }
-    }
-}
-
-/// Finds blank lines, and remembers how far it has looked.
-#[derive(Debug, Default)]
-struct Lines {
-    /// Where the present line begins.
-    line: usize,
-    /// How far the present line has been searched.
-    seen: usize,
-    /// Whether lines end in a lone `\r`, so that one at the very end is no half of `\r\n`.
-    ends_in_cr: bool,
-}
-
-impl Lines {
-    /// Where events of `bytes` end, each behind its blank line, from where the last call stopped.
-    fn event_ends(&mut self, bytes: &[u8]) -> Vec<usize> {
-        let mut ends = Vec::new();
-        while let Some(at) = memchr::memchr2(b'\n', b'\r', &bytes[self.seen..]).map(|at| self.seen + at) {
-            let is_cr = bytes[at] == b'\r';
-            let next = match bytes.get(at + 1) {
-                Some(b'\n') if is_cr => at + 2,
-                // Perhaps the first half of \r\n.
-                None if is_cr && !self.ends_in_cr => {
-                    self.seen = at;
-                    return ends;
-                }
-                _ => at + 1,
-            };
-            self.ends_in_cr = is_cr && next == at + 1;
-            if at == self.line {
-                ends.push(next);
-            }
-            self.line = next;
-            self.seen = next;
-        }
-        self.seen = bytes.len();
-        ends
-    }
-
-    /// The first `count` bytes are gone.
-    fn forget(&mut self, count: usize) {
-        self.line -= count;
-        self.seen -= count;
     }
 }
 
