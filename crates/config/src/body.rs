@@ -5,6 +5,7 @@ use serde_json::value::RawValue;
 use crate::entry::Entry;
 use crate::json;
 use crate::known::{PARAMS, PARAMS_ELSEWHERE};
+use crate::limits::Defaults;
 use crate::reader::Field;
 use crate::suggest;
 use crate::yaml::Value;
@@ -91,4 +92,10 @@ pub(crate) fn drops(entry: &Entry<'_>) -> Vec<String> {
         drops.extend(field.texts());
     }
     drops
+}
+
+/// Whether a request is refused that says what the deployment's format cannot: `drop_params: false`, its own or the file's.
+pub(crate) fn refuses_losses(entry: &Entry<'_>, defaults: &Defaults) -> bool {
+    let own = entry.param("drop_params").filter(|field| field.items().is_none());
+    !own.and_then(|field| field.flag()).unwrap_or(defaults.drops_params)
 }

@@ -31,7 +31,7 @@ pub(crate) fn read(entry: &Entry<'_>, provider: &Provider, providers: &Providers
     };
     let mut base_url = match provider.wire {
         Wire::Simulated => String::new(),
-        Wire::OpenAi => or_left_out(base(entry, provider)),
+        _ => or_left_out(base(entry, provider)),
     };
     let paths = paths(entry, provider, &mut base_url);
     let auth = match auth(entry, provider, providers) {
@@ -49,6 +49,7 @@ pub(crate) fn read(entry: &Entry<'_>, provider: &Provider, providers: &Providers
         auth,
         headers: headers(entry, provider, providers),
         stream_usage: provider.stream_usage,
+        responses: provider.responses,
         is_foreign: false,
     };
     Reach { endpoint, unusable }

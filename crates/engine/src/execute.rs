@@ -398,7 +398,13 @@ impl Reached {
                 (head, AnswerBody::Stream(Box::pin(Relay::new(*opened, committed))))
             }
         };
-        Answer { head, content_type: reply.content_type, upstream_headers: reply.headers, body }
+        Answer {
+            head,
+            content_type: reply.content_type,
+            upstream_headers: reply.headers,
+            losses: reply.losses.iter().map(ToString::to_string).collect(),
+            body,
+        }
     }
 }
 

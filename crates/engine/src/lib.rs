@@ -18,6 +18,7 @@ mod members;
 mod permit;
 mod plan;
 mod pool;
+mod reading;
 mod select;
 mod stream;
 mod world;

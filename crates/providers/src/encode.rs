@@ -3,15 +3,18 @@
 mod body;
 mod drops;
 mod headers;
-
-use std::borrow::Cow;
+mod translated;
+mod url;
 
 use bytes::Bytes;
-use http::{Method, Uri};
-use weighbridge_domain::deployment::{Deployment, Paths};
+use http::Method;
+use weighbridge_domain::deployment::Deployment;
 use weighbridge_domain::failure::{Failure, FailureKind};
 use weighbridge_domain::plan::StopOptions;
 use weighbridge_domain::request::{Operation, Payload};
+use weighbridge_wire::exchange::Exchange;
+use weighbridge_wire::format::Format;
+use weighbridge_wire::losses::Losses;
 
 /// One call: what is sent, to whom, and what differs from the client's words.
 #[derive(Debug, Clone, Copy)]
@@ -30,66 +33,60 @@ pub struct Outgoing<'a> {
     pub options: &'a StopOptions,
     /// The client's headers, of which the stop may send some on.
     pub headers: &'a [(String, String)],
+    /// Those of them that belong to the format it writes in.
+    pub format_headers: &'a [(String, String)],
     /// Travels along, so that both sides' logs can be matched.
     pub request_id: &'a str,
 }
 
+/// A request ready to be sent.
+#[derive(Debug)]
+pub struct Encoded {
+    /// The request.
+    pub request: http::Request<Bytes>,
+    /// What the client asked for and the deployment's format cannot say.
+    pub losses: Losses,
+}
+
 /// The HTTP request for `outgoing`. Nothing of the client's headers is in it but what the stop sends on; the body is the
-/// client's but for the model's name, the router's own fields, and what configuration sets and drops.
+/// client's but for the model's name, the router's own fields, and what configuration sets and drops, in the deployment's words.
 ///
 /// # Errors
 /// `BadRequest` when the deployment's URL or a header cannot be sent, which configuration rules out
-/// except for bases that clients bring.
-pub fn encode(outgoing: &Outgoing<'_>) -> Result<http::Request<Bytes>, Failure> {
-    let body = match outgoing.payload {
-        Payload::Json(object) => body::json(outgoing, object),
-        Payload::Form(form) => form.with_model(outgoing.model),
+/// except for bases that clients bring; when the client's body cannot be read, where it has to be; when the deployment is to
+/// refuse what its format cannot say.
+pub fn encode(outgoing: &Outgoing<'_>, exchange: Exchange) -> Result<Encoded, Failure> {
+    let (body, losses) = match (outgoing.payload, exchange) {
+        (Payload::Form(form), _) => (form.with_model(outgoing.model), Losses::default()),
+        (Payload::Json(object), Exchange::Same(format)) => {
+            let body = body::json(outgoing, object, format);
+            (translated::finished(outgoing, format, body), Losses::default())
+        }
+        (Payload::Json(object), Exchange::Other) => (body::json(outgoing, object, Format::OpenAi), Losses::default()),
+        (Payload::Json(object), Exchange::Chat { client, provider }) => {
+            translated::chat(outgoing, object, client, provider)?
+        }
+        (Payload::Json(object), Exchange::Embeddings(provider)) => translated::embeddings(outgoing, object, provider)?,
     };
+    if outgoing.deployment.refuses_losses
+        && let Some(loss) = losses.iter().next()
+    {
+        let message = format!("{loss}; leave it out, or set drop_params: true for this deployment");
+        return Err(Failure::new(FailureKind::BadRequest, message));
+    }
     let mut request = http::Request::new(body);
     *request.method_mut() = Method::POST;
-    *request.uri_mut() = url(outgoing)?;
-    *request.headers_mut() = headers::all(outgoing)?;
-    Ok(request)
+    *request.uri_mut() = url::of(outgoing, exchange)?;
+    *request.headers_mut() = headers::all(outgoing, exchange)?;
+    Ok(Encoded { request, losses })
 }
 
-fn url(outgoing: &Outgoing<'_>) -> Result<Uri, Failure> {
-    let endpoint = &outgoing.deployment.endpoint;
-    let own = outgoing.options.credentials.as_ref().and_then(|credentials| credentials.api_base.as_deref());
-    let base = own.unwrap_or(&endpoint.base_url).trim_end_matches('/');
-    let path = outgoing.operation.path();
-    let url = match &endpoint.paths {
-        Paths::Plain => format!("{base}{path}"),
-        Paths::AzureDeployment { api_version } => {
-            let model = escaped(outgoing.model);
-            format!("{base}/openai/deployments/{model}{path}?api-version={}", escaped(api_version))
-        }
-        Paths::AzureV1 { api_version: None } => format!("{base}/openai/v1{path}"),
-        Paths::AzureV1 { api_version: Some(version) } => {
-            format!("{base}/openai/v1{path}?api-version={}", escaped(version))
-        }
-    };
-    let is_http = |uri: &Uri| uri.host().is_some() && matches!(uri.scheme_str(), Some("http" | "https"));
-    match url.parse::<Uri>() {
-        Ok(uri) if is_http(&uri) => Ok(uri),
-        _ => Err(Failure::new(FailureKind::BadRequest, "the provider's base URL is not an http(s) URL")),
+/// What `outgoing` is written in at the deployment.
+fn format(exchange: Exchange) -> Format {
+    match exchange {
+        Exchange::Same(format) | Exchange::Chat { provider: format, .. } | Exchange::Embeddings(format) => format,
+        Exchange::Other => Format::OpenAi,
     }
-}
-
-/// `text` as one segment of a path or one value of a query.
-fn escaped(text: &str) -> Cow<'_, str> {
-    let is_safe = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b':');
-    if text.bytes().all(is_safe) {
-        return Cow::Borrowed(text);
-    }
-    let mut out = String::with_capacity(text.len() + 8);
-    for byte in text.bytes() {
-        if is_safe(byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    Cow::Owned(out)
 }
 
 #[cfg(test)]
@@ -100,6 +97,9 @@ mod tests {
     use weighbridge_domain::plan::{Credentials, StopOptions};
     use weighbridge_domain::request::{Operation, Payload};
     use weighbridge_domain::secret::Secret;
+
+    use weighbridge_wire::exchange::Exchange;
+    use weighbridge_wire::format::Format;
 
     use super::{Outgoing, encode};
 
@@ -112,7 +112,7 @@ mod tests {
     fn send(deployment: &Deployment, body: &str, stream: bool, options: &StopOptions) -> http::Request<Bytes> {
         let payload = Payload::Json(JsonObject::parse(Bytes::copy_from_slice(body.as_bytes())).unwrap());
         let operation = Operation::Chat;
-        encode(&Outgoing {
+        let outgoing = Outgoing {
             deployment,
             model: "up",
             operation,
@@ -120,9 +120,10 @@ mod tests {
             stream,
             options,
             headers: &[],
+            format_headers: &[],
             request_id: "r",
-        })
-        .unwrap()
+        };
+        encode(&outgoing, Exchange::Same(Format::OpenAi)).unwrap().request
     }
 
     fn bearer() -> Auth {

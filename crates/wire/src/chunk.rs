@@ -9,6 +9,7 @@ use weighbridge_domain::usage::Usage;
 
 use crate::failure::in_band;
 use crate::lines;
+use crate::reply::{Delta, Event};
 use crate::usage::UsageJson;
 
 /// What one event means.
@@ -38,6 +39,38 @@ pub(crate) struct Chunk {
 
 /// Characters a token has, about.
 const CHARS_PER_TOKEN: usize = 4;
+
+impl Meaning {
+    /// What the `events` that one event was read as mean together.
+    pub(crate) fn of(events: Vec<Event>) -> Self {
+        let mut chunk = Chunk { tokens: 0, is_finish: false, usage: None, is_only_usage: false };
+        if events.is_empty() {
+            return Self::Nothing;
+        }
+        for event in events {
+            match event {
+                Event::Start { .. } => {}
+                Event::Delta { delta, .. } => chunk.tokens = chunk.tokens.saturating_add(tokens(&delta)),
+                Event::Finish { .. } => chunk.is_finish = true,
+                Event::Usage(usage) => chunk.usage = Some(usage),
+                Event::Failure(failure) => return Self::Failure(failure),
+            }
+        }
+        Self::Chunk(chunk)
+    }
+}
+
+/// Completion tokens in `delta`, by estimate.
+pub(crate) fn tokens(delta: &Delta) -> u32 {
+    let length = match delta {
+        Delta::Text(text) | Delta::Thinking(text) | Delta::Refusal(text) => text.len(),
+        Delta::Arguments { json, .. } => json.len(),
+        Delta::ToolCall { name, .. } => name.len(),
+        Delta::RedactedThinking(data) => data.len(),
+        Delta::Signature(_) | Delta::Logprobs(_) => 0,
+    };
+    u32::try_from(length.div_ceil(CHARS_PER_TOKEN)).unwrap_or(u32::MAX)
+}
 
 /// What `event` (its lines, blank line included) means.
 pub(crate) fn meaning(event: &[u8]) -> Meaning {

@@ -78,9 +78,10 @@ pub fn read_request(format: Format, body: &[u8]) -> Result<Chat, Unreadable> {
         Format::OpenAi => openai::read_request(body),
         Format::Responses => responses::read_request(body),
         Format::Anthropic => anthropic::read_request(body),
-        Format::Gemini | Format::Bedrock | Format::Cohere | Format::Ollama => {
-            Err(Unreadable { path: "the body".to_owned(), problem: "is in a format that only providers speak".to_owned() })
-        }
+        Format::Gemini | Format::Bedrock | Format::Cohere | Format::Ollama => Err(Unreadable {
+            path: "the body".to_owned(),
+            problem: "is in a format that only providers speak".to_owned(),
+        }),
     }
 }
 

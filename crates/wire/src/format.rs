@@ -5,9 +5,10 @@ use bytes::Bytes;
 use crate::losses::Losses;
 
 /// A JSON and stream shape for conversations.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Format {
     /// `OpenAI`'s chat completions.
+    #[default]
     OpenAi,
     /// `OpenAI`'s responses.
     Responses,

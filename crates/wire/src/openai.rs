@@ -10,7 +10,7 @@ mod reply;
 mod stream;
 mod write;
 
-pub use self::read::{read_request, set};
+pub use self::read::{is_set, read_request, set, unset};
 pub use self::reply::{read_reply, write_reply};
 pub use self::stream::{Reader, Writer};
 pub use self::write::write_request;

@@ -9,7 +9,9 @@ use weighbridge_domain::failure::{Failure, FailureKind};
 use weighbridge_domain::usage::Usage;
 
 use crate::chunk::{Meaning, meaning};
-use crate::lines::Lines;
+use crate::format::{Format, Frame, Labels};
+use crate::lines::{self, Lines};
+use crate::stream::Reader;
 
 /// The longest event, in bytes.
 const LONGEST_EVENT: usize = 16 << 20;
@@ -20,6 +22,8 @@ pub struct ReaderOptions {
     /// Whether the final event that holds nothing but usage is kept from the client, who did not
     /// ask for it.
     pub strip_usage: bool,
+    /// What it is written in.
+    pub format: Format,
 }
 
 /// A run of whole events.
@@ -50,6 +54,8 @@ pub struct End {
 #[derive(Debug, Default)]
 pub struct EventReader {
     options: ReaderOptions,
+    /// Understands formats other than `OpenAI`'s chat.
+    reader: Option<Reader>,
     /// The beginning of an event whose end has not arrived.
     held: BytesMut,
     lines: Lines,
@@ -62,7 +68,14 @@ pub struct EventReader {
 impl EventReader {
     /// A reader at the beginning of a stream.
     pub fn new(options: ReaderOptions) -> Self {
-        Self { options, ..Self::default() }
+        let labels = Labels { request_id: String::new(), model: String::new(), created: 0 };
+        let reader = (options.format != Format::OpenAi).then(|| Reader::new(options.format, &labels));
+        Self { options, reader, ..Self::default() }
+    }
+
+    /// What the stream is written in.
+    pub fn format(&self) -> Format {
+        self.options.format
     }
 
     /// Takes what arrived; hands back the events that are whole.
@@ -111,7 +124,7 @@ impl EventReader {
         let mut start = 0;
         for &end in ends {
             let event = &bytes[start..end];
-            match meaning(event) {
+            match self.meaning(event) {
                 Meaning::Nothing => run.extend(start..end),
                 Meaning::Done => {
                     self.is_done = true;
@@ -140,6 +153,18 @@ impl EventReader {
         }
         run.flush(bytes, &mut pieces);
         pieces
+    }
+
+    fn meaning(&mut self, event: &[u8]) -> Meaning {
+        let Some(reader) = &mut self.reader else { return meaning(event) };
+        let read = lines::read(event);
+        if read.data.is_empty() {
+            return Meaning::Nothing;
+        }
+        let mut events = Vec::new();
+        reader.read(Frame { kind: read.kind, data: &read.data }, &mut events);
+        self.is_done |= reader.is_complete();
+        Meaning::of(events)
     }
 
     /// Where events of `bytes` end.
@@ -200,7 +225,7 @@ mod tests {
     );
 
     fn read(parts: &[&[u8]], strip_usage: bool) -> (Vec<Piece>, End) {
-        let mut reader = EventReader::new(ReaderOptions { strip_usage });
+        let mut reader = EventReader::new(ReaderOptions { strip_usage, ..ReaderOptions::default() });
         let pieces = parts.iter().flat_map(|part| reader.feed(Bytes::copy_from_slice(part))).collect();
         (pieces, reader.end())
     }

@@ -3,14 +3,12 @@
 use bytes::{Bytes, BytesMut};
 use weighbridge_domain::failure::{Failure, FailureKind};
 
+use crate::chunk::tokens;
 use crate::format::{Format, Frame, Labels, StreamOptions};
 use crate::frames::{Frames, Framing};
-use crate::reply::{Delta, Event};
+use crate::reply::Event;
 use crate::sse::{End, EventReader, Piece};
 use crate::{anthropic, bedrock, cohere, gemini, ollama, openai, responses};
-
-/// Characters a token has, about.
-const CHARS_PER_TOKEN: usize = 4;
 
 /// Reads a deployment's stream, and hands back what the client is to get.
 #[derive(Debug)]
@@ -126,18 +124,6 @@ impl Translator {
         piece.bytes = out.freeze();
         piece
     }
-}
-
-/// Completion tokens in `delta`, by estimate.
-fn tokens(delta: &Delta) -> u32 {
-    let length = match delta {
-        Delta::Text(text) | Delta::Thinking(text) | Delta::Refusal(text) => text.len(),
-        Delta::Arguments { json, .. } => json.len(),
-        Delta::ToolCall { name, .. } => name.len(),
-        Delta::RedactedThinking(data) => data.len(),
-        Delta::Signature(_) | Delta::Logprobs(_) => 0,
-    };
-    u32::try_from(length.div_ceil(CHARS_PER_TOKEN)).unwrap_or(u32::MAX)
 }
 
 /// How `format` cuts its streams.

@@ -54,6 +54,7 @@ impl<'a> Compiler<'a> {
             auth,
             headers: self.headers(target),
             stream_usage: provider.stream_usage,
+            responses: provider.responses,
             is_foreign: base_url.named == Some(Named::ByClient),
         })
     }

@@ -78,6 +78,7 @@ fn request() -> Request {
         payload: Payload::Json(JsonObject::parse(Bytes::from_static(b"{}")).unwrap()),
         stream: false,
         stream_usage: false,
+        format_headers: Vec::new(),
         estimate: Estimate { input: 10, output: Some(5) },
         controls: Controls::default(),
     }

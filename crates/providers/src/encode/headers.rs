@@ -1,10 +1,12 @@
 //! The headers a provider gets: ours, the operator's, and those of the client that are to be sent on.
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use weighbridge_domain::deployment::Auth;
+use weighbridge_domain::deployment::{Auth, Paths};
 use weighbridge_domain::failure::{Failure, FailureKind};
 use weighbridge_domain::request::Payload;
 use weighbridge_domain::secret::Secret;
+use weighbridge_wire::exchange::Exchange;
+use weighbridge_wire::format::Format;
 
 use super::Outgoing;
 
@@ -25,6 +27,9 @@ const OURS: &[&str] = &[
     "upgrade",
 ];
 
+/// Without it Anthropic refuses a request.
+const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
+
 /// Where clients and providers carry keys.
 const CREDENTIALS: &[&str] = &["api-key", "authorization", "x-api-key"];
 
@@ -32,7 +37,7 @@ const CREDENTIALS: &[&str] = &["api-key", "authorization", "x-api-key"];
 ///
 /// # Errors
 /// `BadRequest` when one of ours or of the operator's cannot be sent.
-pub(super) fn all(outgoing: &Outgoing<'_>) -> Result<HeaderMap, Failure> {
+pub(super) fn all(outgoing: &Outgoing<'_>, exchange: Exchange) -> Result<HeaderMap, Failure> {
     let content_type = match outgoing.payload {
         Payload::Json(_) => HeaderValue::from_static("application/json"),
         Payload::Form(form) => header_value(&form.content_type)?,
@@ -41,6 +46,15 @@ pub(super) fn all(outgoing: &Outgoing<'_>) -> Result<HeaderMap, Failure> {
     headers.insert(header::CONTENT_TYPE, content_type);
     headers.insert(header::ACCEPT, HeaderValue::from_static(if outgoing.stream { "text/event-stream" } else { "*/*" }));
     headers.insert(HeaderName::from_static("x-request-id"), header_value(outgoing.request_id)?);
+    let format = super::format(exchange);
+    if format == Format::Anthropic && outgoing.deployment.endpoint.paths == Paths::Plain {
+        headers.insert(ANTHROPIC_VERSION, HeaderValue::from_static("2023-06-01"));
+    }
+    if exchange == Exchange::Same(format) {
+        headers.extend(outgoing.format_headers.iter().filter_map(|(name, value)| {
+            Some((HeaderName::from_bytes(name.as_bytes()).ok()?, HeaderValue::from_str(value).ok()?))
+        }));
+    }
     // One that is sent on takes the place of ours, and the operator's take the place of both.
     headers.extend(forwarded(outgoing));
     for (name, value) in &outgoing.deployment.endpoint.headers {
@@ -133,7 +147,7 @@ mod tests {
     use weighbridge_domain::request::{Operation, Payload};
     use weighbridge_domain::secret::Secret;
 
-    use super::{CREDENTIALS, OURS, Outgoing, all};
+    use super::{CREDENTIALS, Exchange, Format, OURS, Outgoing, all};
 
     /// What a provider with `auth` gets when `forward` is sent on of what the client `sent`, a line a header; `content-type`,
     /// `accept` and `x-request-id` only where they are not ours.
@@ -145,7 +159,7 @@ mod tests {
             ..Endpoint::new("openai", "http://host/v1")
         };
         let forward_headers = forward.iter().map(|name| (*name).to_owned()).collect();
-        let headers = all(&Outgoing {
+        let outgoing = Outgoing {
             deployment: &Deployment::new("d", "g", ModelTemplate::new("up"), endpoint),
             model: "up",
             operation: Operation::Chat,
@@ -153,9 +167,10 @@ mod tests {
             stream: false,
             options: &StopOptions { forward_headers, credentials, ..StopOptions::default() },
             headers: &sent.iter().map(owned).collect::<Vec<_>>(),
+            format_headers: &[],
             request_id: "r",
-        })
-        .unwrap();
+        };
+        let headers = all(&outgoing, Exchange::Same(Format::OpenAi)).unwrap();
         let is_ours =
             |line: &String| ["content-type: application/json", "accept: */*", "x-request-id: r"].contains(&&**line);
         let line = |(name, value): (&http::HeaderName, &http::HeaderValue)| {

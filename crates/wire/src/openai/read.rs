@@ -73,6 +73,54 @@ pub fn set(chat: &mut Chat, key: &str, raw: &str) -> Result<(), Unreadable> {
     Ok(())
 }
 
+/// Whether `chat` has something where the field `key` would go.
+pub fn is_set(chat: &Chat, key: &str) -> bool {
+    match key {
+        "model" => !chat.model.is_empty(),
+        "messages" => !chat.messages.is_empty(),
+        "tools" | "functions" => !chat.tools.is_empty(),
+        "tool_choice" | "function_call" => chat.tool_choice.is_some(),
+        "parallel_tool_calls" => chat.parallel_tool_calls.is_some(),
+        "response_format" => chat.reply_format != ReplyFormat::Text,
+        "reasoning_effort" | "reasoning" | "thinking" => chat.reasoning.is_some(),
+        "max_completion_tokens" | "max_tokens" => chat.max_tokens.is_some(),
+        "temperature" => chat.temperature.is_some(),
+        "top_p" => chat.top_p.is_some(),
+        "top_k" => chat.top_k.is_some(),
+        "frequency_penalty" => chat.frequency_penalty.is_some(),
+        "presence_penalty" => chat.presence_penalty.is_some(),
+        "seed" => chat.seed.is_some(),
+        "stop" => !chat.stop.is_empty(),
+        "n" => chat.n.is_some(),
+        "logprobs" | "top_logprobs" => chat.logprobs.is_some(),
+        "user" => chat.user.is_some(),
+        _ => chat.extra.iter().any(|(name, _)| name == key),
+    }
+}
+
+/// Takes out of `chat` what the field `key` would put there.
+pub fn unset(chat: &mut Chat, key: &str) {
+    match key {
+        "tools" | "functions" => chat.tools.clear(),
+        "tool_choice" | "function_call" => chat.tool_choice = None,
+        "parallel_tool_calls" => chat.parallel_tool_calls = None,
+        "response_format" => chat.reply_format = ReplyFormat::Text,
+        "reasoning_effort" | "reasoning" | "thinking" => chat.reasoning = None,
+        "max_completion_tokens" | "max_tokens" => chat.max_tokens = None,
+        "temperature" => chat.temperature = None,
+        "top_p" => chat.top_p = None,
+        "top_k" => chat.top_k = None,
+        "frequency_penalty" => chat.frequency_penalty = None,
+        "presence_penalty" => chat.presence_penalty = None,
+        "seed" => chat.seed = None,
+        "stop" => chat.stop.clear(),
+        "n" => chat.n = None,
+        "logprobs" | "top_logprobs" => chat.logprobs = None,
+        "user" => chat.user = None,
+        _ => chat.extra.retain(|(name, _)| name != key),
+    }
+}
+
 fn value<'a, T: Deserialize<'a>>(path: &str, raw: &'a str, expected: &str) -> Result<T, Unreadable> {
     serde_json::from_str(raw).map_err(|_| wrong(path, expected))
 }
