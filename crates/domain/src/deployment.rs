@@ -1,10 +1,12 @@
 //! A deployment: one model at one provider with one credential.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use regex::Regex;
 use serde_json::value::RawValue;
 
+use crate::credential::{AwsCredential, EntraCredential, GoogleCredential};
 use crate::limits::Limits;
 use crate::name::{DeploymentId, GroupName, ProviderName, QuotaName};
 use crate::policy::{CooldownPolicy, Timeouts};
@@ -249,6 +251,32 @@ pub enum Auth {
         /// What it holds.
         secret: Secret,
     },
+    /// `?<name>=<secret>`.
+    Query {
+        /// The parameter's name.
+        name: String,
+        /// What it holds.
+        secret: Secret,
+    },
+    /// A signature of AWS.
+    Aws(Arc<AwsCredential>),
+    /// `Authorization: Bearer <token>`, with a token of Google Cloud.
+    Google(Arc<GoogleCredential>),
+    /// `Authorization: Bearer <token>`, with a token of Microsoft Entra.
+    Entra(Arc<EntraCredential>),
+}
+
+impl Auth {
+    /// Every text that tells it from others, secrets among them: for digests, and nothing else.
+    pub fn texts(&self) -> Vec<&str> {
+        match self {
+            Self::None => Vec::new(),
+            Self::Bearer(secret) | Self::Header { secret, .. } | Self::Query { secret, .. } => vec![secret.reveal()],
+            Self::Aws(credential) => credential.texts(),
+            Self::Google(credential) => credential.texts(),
+            Self::Entra(credential) => credential.texts(),
+        }
+    }
 }
 
 /// A canned reply.

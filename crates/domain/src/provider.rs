@@ -58,6 +58,20 @@ pub enum AuthStyle {
     Bearer,
     /// A header of its own, such as `api-key`.
     Header(String),
+    /// A query parameter, such as `key`.
+    Query(String),
+    /// A signature of AWS for `service`; a key is sent as `Bearer`.
+    Aws {
+        /// The name that requests are signed for, such as `bedrock`.
+        service: String,
+    },
+    /// A token of Google Cloud; a key is taken for one.
+    Google,
+    /// A key in a header of its own, or a token of Microsoft Entra.
+    Entra {
+        /// The header of a key, such as `api-key`.
+        key_header: String,
+    },
     /// None at all.
     None,
 }

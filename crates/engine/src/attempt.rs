@@ -120,7 +120,8 @@ impl Call<'_> {
         }
         let endpoint = &self.deployment.endpoint;
         let exchange = Exchange::between(self.request.operation, endpoint.wire, endpoint.responses)?;
-        let Encoded { request, losses } = encode(&outgoing, exchange)?;
+        let Encoded { mut request, losses } = encode(&outgoing, exchange)?;
+        world.credentials().authorize(&outgoing.auth(), &mut request).await?;
         let response = world.transport().send(request, self.reach()).await?;
         Ok(Sent { response, exchange, losses })
     }

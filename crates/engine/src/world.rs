@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use weighbridge_domain::event::Observer;
 use weighbridge_domain::time::Timestamp;
+use weighbridge_providers::credentials::{self, Credentials};
 use weighbridge_providers::transport::Transport;
 use weighbridge_state::SharedState;
 
@@ -27,6 +28,7 @@ pub struct Parts {
 #[derive(Debug)]
 pub(crate) struct World {
     parts: Parts,
+    credentials: Credentials,
     clock: Clock,
     dice: Dice,
 }
@@ -34,7 +36,10 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new(parts: Parts) -> Self {
         let dice = Dice::new(parts.seed);
-        Self { parts, clock: Clock::start(), dice }
+        let clock = Clock::start();
+        let told = credentials::Clock::new(move || clock.now());
+        let credentials = Credentials::new(Arc::clone(&parts.transport), told);
+        Self { parts, credentials, clock, dice }
     }
 
     pub(crate) fn state(&self) -> &Arc<dyn SharedState> {
@@ -43,6 +48,11 @@ impl World {
 
     pub(crate) fn transport(&self) -> &dyn Transport {
         &*self.parts.transport
+    }
+
+    /// What signs requests, and fetches tokens for them.
+    pub(crate) fn credentials(&self) -> &Credentials {
+        &self.credentials
     }
 
     pub(crate) fn observer(&self) -> &Arc<dyn Observer> {

@@ -6,9 +6,11 @@ mod headers;
 mod translated;
 mod url;
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use http::Method;
-use weighbridge_domain::deployment::Deployment;
+use weighbridge_domain::deployment::{Auth, Deployment};
 use weighbridge_domain::failure::{Failure, FailureKind};
 use weighbridge_domain::plan::StopOptions;
 use weighbridge_domain::request::{Operation, Payload};
@@ -39,6 +41,26 @@ pub struct Outgoing<'a> {
     pub request_id: &'a str,
 }
 
+impl<'a> Outgoing<'a> {
+    /// What proves who is calling: the client's own key where one was brought.
+    pub fn auth(&self) -> Cow<'a, Auth> {
+        let auth = &self.deployment.endpoint.auth;
+        let Some(own) = self.options.credentials.as_ref() else { return Cow::Borrowed(auth) };
+        match &own.api_key {
+            Some(key) => Cow::Owned(match auth {
+                Auth::Header { name, .. } => Auth::Header { name: name.clone(), secret: key.clone() },
+                Auth::Query { name, .. } => Auth::Query { name: name.clone(), secret: key.clone() },
+                Auth::None | Auth::Bearer(_) | Auth::Aws(_) | Auth::Google(_) | Auth::Entra(_) => {
+                    Auth::Bearer(key.clone())
+                }
+            }),
+            // A base that a client brought must never see the deployment's key.
+            None if own.api_base.is_some() => Cow::Owned(Auth::None),
+            None => Cow::Borrowed(auth),
+        }
+    }
+}
+
 /// A request ready to be sent.
 #[derive(Debug)]
 pub struct Encoded {
@@ -49,7 +71,8 @@ pub struct Encoded {
 }
 
 /// The HTTP request for `outgoing`. Nothing of the client's headers is in it but what the stop sends on; the body is the
-/// client's but for the model's name, the router's own fields, and what configuration sets and drops, in the deployment's words.
+/// client's but for the model's name, the router's own fields, and what configuration sets and drops, in the deployment's words. Signatures and
+/// fetched tokens are not in it: [`crate::credentials::Credentials::authorize`] adds them.
 ///
 /// # Errors
 /// `BadRequest` when the deployment's URL or a header cannot be sent, which configuration rules out
@@ -91,7 +114,10 @@ fn format(exchange: Exchange) -> Format {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use bytes::Bytes;
+    use weighbridge_domain::credential::GoogleCredential;
     use weighbridge_domain::deployment::{Auth, Deployment, Endpoint, ModelTemplate, Paths};
     use weighbridge_domain::json::JsonObject;
     use weighbridge_domain::plan::{Credentials, StopOptions};
@@ -203,5 +229,53 @@ mod tests {
         // Our key never travels to a base that a client named.
         assert_eq!(seen(bearer(), own(None, Some("http://other"))), "other - -");
         assert_eq!(seen(Auth::None, own(Some("theirs"), None)), "host Bearer theirs -");
+        let tokens = || Auth::Google(Arc::new(GoogleCredential::Metadata("m".to_owned())));
+        assert_eq!(seen(tokens(), None), "host - -");
+        assert_eq!(seen(tokens(), own(Some("theirs"), None)), "host Bearer theirs -");
+    }
+
+    #[test]
+    fn a_key_may_stand_in_the_query() {
+        let key = |secret: &str| Auth::Query { name: "key".to_owned(), secret: Secret::new(secret) };
+        let own = |api_key: Option<&str>, api_base: Option<&str>| {
+            Some(Credentials { api_key: api_key.map(Secret::new), api_base: api_base.map(str::to_owned) })
+        };
+        let azure = || Paths::AzureDeployment { api_version: "1".to_owned() };
+        let rows = [
+            (Paths::Plain, None, "http://host/v1/chat/completions?key=a%2Fb"),
+            (azure(), None, "http://host/v1/openai/deployments/up/chat/completions?api-version=1&key=a%2Fb"),
+            (Paths::Plain, own(Some("t"), None), "http://host/v1/chat/completions?key=t"),
+            (Paths::Plain, own(None, Some("http://other")), "http://other/chat/completions"),
+        ];
+        for (paths, credentials, url) in rows {
+            let options = StopOptions { credentials, ..StopOptions::default() };
+            let sent = send(&deployment("p", paths, key("a/b")), "{}", false, &options);
+            assert_eq!(sent.uri().to_string(), url);
+        }
+    }
+
+    #[test]
+    fn nobody_signs_for_a_key_or_a_host_that_a_client_brought() {
+        let deployment = deployment("p", Paths::Plain, Auth::Google(Arc::new(GoogleCredential::Metadata("m".into()))));
+        let auth = |credentials: Option<Credentials>| {
+            let options = StopOptions { credentials, ..StopOptions::default() };
+            let payload = Payload::Json(JsonObject::parse(Bytes::from_static(b"{}")).unwrap());
+            let outgoing = Outgoing {
+                deployment: &deployment,
+                model: "up",
+                operation: Operation::Chat,
+                payload: &payload,
+                stream: false,
+                options: &options,
+                headers: &[],
+                format_headers: &[],
+                request_id: "r",
+            };
+            outgoing.auth().into_owned()
+        };
+        let key = Some(Secret::new("t"));
+        assert_eq!(auth(None), deployment.endpoint.auth);
+        assert_eq!(auth(Some(Credentials { api_key: key, api_base: None })), Auth::Bearer(Secret::new("t")));
+        assert_eq!(auth(Some(Credentials { api_key: None, api_base: Some("http://o".into()) })), Auth::None);
     }
 }

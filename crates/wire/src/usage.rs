@@ -16,6 +16,8 @@ pub(crate) struct UsageJson {
     output_tokens: Count,
     prompt_tokens_details: Option<Details>,
     completion_tokens_details: Option<Details>,
+    input_tokens_details: Option<Details>,
+    output_tokens_details: Option<Details>,
     cache_read_input_tokens: Count,
     cache_creation_input_tokens: Count,
     prompt_cache_hit_tokens: Count,
@@ -35,7 +37,13 @@ struct Count(u32);
 impl UsageJson {
     /// The counts; `None` when there are none at all.
     pub(crate) fn usage(&self) -> Option<Usage> {
-        let prompt = self.prompt_tokens.or(self.input_tokens);
+        // Anthropic's count leaves out what the cache was read or written for.
+        let beside = if self.prompt_tokens.0 == 0 && self.input_tokens_details.is_none() {
+            self.cache_read_input_tokens.0.saturating_add(self.cache_creation_input_tokens.0)
+        } else {
+            0
+        };
+        let prompt = self.prompt_tokens.or(self.input_tokens).saturating_add(beside);
         let total = self.total_tokens.0;
         let usage = Usage {
             // Embeddings and rerankers report the total only.
@@ -43,12 +51,18 @@ impl UsageJson {
             completion_tokens: self.completion_tokens.or(self.output_tokens),
             cache_read_tokens: self
                 .prompt_tokens_details
+                .or(self.input_tokens_details)
                 .unwrap_or_default()
                 .cached_tokens
                 .or(self.cache_read_input_tokens)
                 .max(self.prompt_cache_hit_tokens.0),
             cache_write_tokens: self.cache_creation_input_tokens.0,
-            reasoning_tokens: self.completion_tokens_details.unwrap_or_default().reasoning_tokens.0,
+            reasoning_tokens: self
+                .completion_tokens_details
+                .or(self.output_tokens_details)
+                .unwrap_or_default()
+                .reasoning_tokens
+                .0,
         };
         (usage.total_tokens() > 0).then_some(usage)
     }
@@ -119,7 +133,12 @@ mod tests {
                 "9+5 6/0 2",
             ),
             (r#"{"prompt_tokens":9,"prompt_cache_hit_tokens":8,"completion_tokens":1}"#, "9+1 8/0 0"),
-            (r#"{"input_tokens":9,"cache_read_input_tokens":4,"cache_creation_input_tokens":2}"#, "9+0 4/2 0"),
+            (r#"{"input_tokens":9,"cache_read_input_tokens":4,"cache_creation_input_tokens":2}"#, "15+0 4/2 0"),
+            (r#"{"prompt_tokens":9,"cache_creation_input_tokens":2}"#, "9+0 0/2 0"),
+            (
+                r#"{"input_tokens":9,"output_tokens":5,"input_tokens_details":{"cached_tokens":6},"output_tokens_details":{"reasoning_tokens":2}}"#,
+                "9+5 6/0 2",
+            ),
             (r#"{"prompt_tokens":"12","completion_tokens":2.0,"prompt_tokens_details":null}"#, "12+2 0/0 0"),
             (r#"{"prompt_tokens":null}"#, "none"),
         ];

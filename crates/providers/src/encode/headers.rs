@@ -31,7 +31,7 @@ const OURS: &[&str] = &[
 const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
 
 /// Where clients and providers carry keys.
-const CREDENTIALS: &[&str] = &["api-key", "authorization", "x-api-key"];
+const CREDENTIALS: &[&str] = &["api-key", "authorization", "x-amz-security-token", "x-api-key", "x-goog-api-key"];
 
 /// All headers of the request for `outgoing`.
 ///
@@ -93,22 +93,12 @@ fn may_forward(name: &str, outgoing: &Outgoing<'_>) -> bool {
     !is_settled && !OURS.contains(&name) && !name.starts_with("proxy-") && !name.starts_with("x-portkey-")
 }
 
-/// The header that proves who is calling: the client's own key where one was brought.
+/// The header that proves who is calling, where it is known already.
 fn credential(outgoing: &Outgoing<'_>) -> Result<Option<(HeaderName, HeaderValue)>, Failure> {
-    let auth = &outgoing.deployment.endpoint.auth;
-    let own = outgoing.options.credentials.as_ref();
-    let own_key = own.and_then(|credentials| credentials.api_key.as_ref());
-    // A base that a client brought must never see the deployment's key.
-    if own_key.is_none() && own.is_some_and(|credentials| credentials.api_base.is_some()) {
-        return Ok(None);
-    }
-    match auth {
-        Auth::Header { name, secret } => Ok(Some((header_name(name)?, secret_value(own_key.unwrap_or(secret))?))),
-        Auth::Bearer(secret) => Ok(Some((header::AUTHORIZATION, bearer(own_key.unwrap_or(secret))?))),
-        Auth::None => match own_key {
-            Some(key) => Ok(Some((header::AUTHORIZATION, bearer(key)?))),
-            None => Ok(None),
-        },
+    match outgoing.auth().as_ref() {
+        Auth::Header { name, secret } => Ok(Some((header_name(name)?, secret_value(secret)?))),
+        Auth::Bearer(secret) => Ok(Some((header::AUTHORIZATION, bearer(secret)?))),
+        Auth::None | Auth::Query { .. } | Auth::Aws(_) | Auth::Google(_) | Auth::Entra(_) => Ok(None),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use http::Uri;
-use weighbridge_domain::deployment::Paths;
+use weighbridge_domain::deployment::{Auth, Paths};
 use weighbridge_domain::failure::{Failure, FailureKind};
 use weighbridge_domain::request::Operation;
 use weighbridge_wire::exchange::Exchange;
@@ -21,7 +21,7 @@ pub(super) fn of(outgoing: &Outgoing<'_>, exchange: Exchange) -> Result<Uri, Fai
     let own = outgoing.options.credentials.as_ref().and_then(|credentials| credentials.api_base.as_deref());
     let base = own.unwrap_or(&endpoint.base_url).trim_end_matches('/');
     let path = path(outgoing, exchange);
-    let url = match &endpoint.paths {
+    let mut url = match &endpoint.paths {
         Paths::Plain => format!("{base}{path}"),
         // Responses have no deployment in their path.
         Paths::AzureDeployment { api_version } if outgoing.operation == Operation::Responses => {
@@ -39,6 +39,10 @@ pub(super) fn of(outgoing: &Outgoing<'_>, exchange: Exchange) -> Result<Uri, Fai
             format!("{base}{}", vertex(outgoing, exchange, project, location))
         }
     };
+    if let Auth::Query { name, secret } = outgoing.auth().as_ref() {
+        let join = if url.contains('?') { '&' } else { '?' };
+        url.push_str(&format!("{join}{}={}", escaped(name), escaped(secret.reveal())));
+    }
     let is_http = |uri: &Uri| uri.host().is_some() && matches!(uri.scheme_str(), Some("http" | "https"));
     match url.parse::<Uri>() {
         Ok(uri) if is_http(&uri) => Ok(uri),
