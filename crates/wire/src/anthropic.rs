@@ -1,41 +1,57 @@
 //! Anthropic's messages.
 
-use crate::chat::Chat;
-use crate::format::*;
-use crate::reply::*;
-use bytes::{Bytes, BytesMut};
-use weighbridge_domain::failure::{Failure, FailureKind};
-pub fn write_request(chat: &Chat, _: Target<'_>) -> Written {
-    Written { body: Bytes::new(), losses: chat.losses.clone() }
-}
-pub fn read_reply(_: &[u8], _: &Labels) -> Result<Reply, Failure> {
-    Err(Failure::new(FailureKind::BrokenReply, "stub"))
-}
-#[derive(Debug)]
-pub struct Reader;
-impl Reader {
-    pub fn new(_: &Labels) -> Self {
-        Self
-    }
-    pub fn read(&mut self, _: Frame<'_>, _: &mut Vec<Event>) {}
-    pub fn is_complete(&self) -> bool {
-        false
-    }
-}
+mod content;
+mod error;
+mod model;
+mod part;
+#[cfg(test)]
+mod properties;
+mod read;
+mod reader;
+mod reply;
+mod thinking;
+mod turns;
+mod usage;
+mod write;
+mod writer;
 
-pub fn read_request(_: &[u8]) -> Result<Chat, Unreadable> {
-    Ok(Chat::default())
-}
-pub fn write_reply(_: &Reply, _: &Labels) -> Bytes {
-    Bytes::new()
-}
-#[derive(Debug)]
-pub struct Writer;
-impl Writer {
-    pub fn new(_: &Labels, _: StreamOptions) -> Self {
-        Self
-    }
-    pub fn write(&mut self, _: &Event, _: &mut BytesMut) {}
-    pub fn end(&mut self, _: &mut BytesMut) {}
-}
-pub const FIELDS: &[&str] = &[];
+pub use error::error_body;
+pub use read::read_request;
+pub use reader::Reader;
+pub use reply::{read_reply, write_reply};
+pub use usage::count_tokens_body;
+pub use write::write_request;
+pub use writer::Writer;
+
+/// The top-level fields of requests, those of betas included.
+pub const FIELDS: &[&str] = &[
+    "billing_policy",
+    "cache_control",
+    "compaction",
+    "container",
+    "context_management",
+    "diagnostics",
+    "fallback_credit_token",
+    "fallbacks",
+    "inference_geo",
+    "max_tokens",
+    "mcp_servers",
+    "messages",
+    "metadata",
+    "model",
+    "output_config",
+    "output_format",
+    "prefill",
+    "service_tier",
+    "speed",
+    "stop_sequences",
+    "stream",
+    "system",
+    "temperature",
+    "thinking",
+    "thread",
+    "tool_choice",
+    "tools",
+    "top_k",
+    "top_p",
+];
