@@ -29,6 +29,8 @@ pub mod remaining;
 pub mod reply;
 pub mod responses;
 mod retry_after;
+#[cfg(test)]
+mod samples;
 pub mod sse;
 pub mod stream;
 mod usage;

@@ -148,8 +148,8 @@ fn pretty(json: &str) -> String {
 fn journey(client: (&str, Format), provider: (&str, Format), case: (&str, &str)) -> String {
     let asked = ASKED_AS.iter().find(|(name, _)| *name == case.0).map_or(case.0, |(_, other)| other);
     let request = read(&golden().join("clients").join(client.0).join(format!("{asked}.json")));
-    let mut chat = exchange::read_request(client.1, &request)
-        .unwrap_or_else(|error| panic!("{} {asked}: {error}", client.0));
+    let mut chat =
+        exchange::read_request(client.1, &request).unwrap_or_else(|error| panic!("{} {asked}: {error}", client.0));
     let model = match provider.1 {
         Format::Bedrock => "anthropic.claude-sonnet-4-5-20250929-v1:0",
         Format::Gemini => "gemini-3-pro-preview",
@@ -159,8 +159,7 @@ fn journey(client: (&str, Format), provider: (&str, Format), case: (&str, &str))
         Format::OpenAi | Format::Responses => "gpt-5",
     };
     chat.stream = case.0 == "stream";
-    let written =
-        exchange::write_request(provider.1, &chat, Target { model, max_output_tokens: Some(64_000) });
+    let written = exchange::write_request(provider.1, &chat, Target { model, max_output_tokens: Some(64_000) });
     let sent = std::str::from_utf8(&written.body).unwrap();
     assert!(serde_json::from_str::<serde_json::Value>(sent).is_ok(), "{sent}");
     let lost: String = written.losses.iter().map(|loss| format!("lost: {loss}\n")).collect();
