@@ -77,8 +77,36 @@ struct SourceJson<'a> {
     content: Option<&'a RawValue>,
 }
 
+/// How deep blocks may stand in blocks: those of a document in the result of a tool. Without a bound, a client could
+/// make the reader call itself until the stack is used up.
+const DEEPEST: u8 = 3;
+
+/// How deep in blocks the reader is.
+struct Nest<'l> {
+    losses: &'l mut Losses,
+    depth: u8,
+}
+
+impl Nest<'_> {
+    fn note(&mut self, path: String, why: impl Into<Cow<'static, str>>) {
+        self.losses.note(path, why);
+    }
+
+    /// The blocks in a block.
+    fn read(&mut self, raw: &str, path: &str) -> Result<Vec<Block>, Unreadable> {
+        if self.depth == DEEPEST {
+            return Err(wrong(path, "expected no further blocks so deep in blocks"));
+        }
+        read_nest(raw, path, &mut Nest { losses: self.losses, depth: self.depth + 1 })
+    }
+}
+
 /// The blocks of `raw` at `path`: a text, or a list of parts.
 pub(super) fn read(raw: &str, path: &str, losses: &mut Losses) -> Result<Vec<Block>, Unreadable> {
+    read_nest(raw, path, &mut Nest { losses, depth: 0 })
+}
+
+fn read_nest(raw: &str, path: &str, nest: &mut Nest<'_>) -> Result<Vec<Block>, Unreadable> {
     match raw.as_bytes().first() {
         Some(b'"') => {
             let text: String = serde_json::from_str(raw).map_err(|_| wrong(path, "expected a text"))?;
@@ -88,7 +116,7 @@ pub(super) fn read(raw: &str, path: &str, losses: &mut Losses) -> Result<Vec<Blo
             let parts: Vec<&RawValue> = serde_json::from_str(raw).map_err(|_| wrong(path, "expected a list"))?;
             let mut blocks = Vec::with_capacity(parts.len());
             for (at, part) in parts.iter().enumerate() {
-                blocks.extend(read_part(part.get(), &format!("{path}[{at}]"), losses)?);
+                blocks.extend(read_part(part.get(), &format!("{path}[{at}]"), nest)?);
             }
             Ok(blocks)
         }
@@ -97,7 +125,7 @@ pub(super) fn read(raw: &str, path: &str, losses: &mut Losses) -> Result<Vec<Blo
 }
 
 /// The block of `raw`; none for what only Anthropic's own servers understand.
-fn read_part(raw: &str, path: &str, losses: &mut Losses) -> Result<Option<Block>, Unreadable> {
+fn read_part(raw: &str, path: &str, nest: &mut Nest<'_>) -> Result<Option<Block>, Unreadable> {
     let part: PartJson<'_> =
         serde_json::from_str(raw).map_err(|error| wrong(path, format!("expected a block: {error}")))?;
     let need = |text: &Text<'_>, name: &str| match text {
@@ -107,9 +135,9 @@ fn read_part(raw: &str, path: &str, losses: &mut Losses) -> Result<Option<Block>
     let content = match part.kind.as_deref() {
         None => return Err(wrong(&format!("{path}.type"), "expected the type of the block, such as \"text\"")),
         Some("text") => Content::Text(need(&part.text, "text")?),
-        Some("image") => Content::Image { source: source(&part, path, losses)?, detail: None },
-        Some("document") => document(&part, path, losses)?,
-        Some("search_result") => search_result(&part, path, losses)?,
+        Some("image") => Content::Image { source: source(&part, path, nest)?, detail: None },
+        Some("document") => document(&part, path, nest)?,
+        Some("search_result") => search_result(&part, path, nest)?,
         Some("thinking") => Content::Thinking {
             text: part.thinking.clone().unwrap_or_default().into_owned(),
             signature: part.signature.clone().map(Cow::into_owned).filter(|signature| !signature.is_empty()),
@@ -123,30 +151,30 @@ fn read_part(raw: &str, path: &str, losses: &mut Losses) -> Result<Option<Block>
         }),
         Some("tool_result") => Content::ToolResult(ToolResult {
             call_id: need(&part.tool_use_id, "tool_use_id")?,
-            blocks: part.content.map_or(Ok(Vec::new()), |raw| read(raw.get(), &format!("{path}.content"), losses))?,
+            blocks: part.content.map_or(Ok(Vec::new()), |raw| nest.read(raw.get(), &format!("{path}.content")))?,
             is_error: part.is_error.unwrap_or(false),
         }),
         Some(other) => {
-            losses.note(path.to_owned(), format!("is a block of type {other}, which only Anthropic knows"));
+            nest.note(path.to_owned(), format!("is a block of type {other}, which only Anthropic knows"));
             return Ok(None);
         }
     };
     Ok(Some(Block { content, cache: part.cache_control.map(|cache| cache.cache()) }))
 }
 
-fn document(part: &PartJson<'_>, path: &str, losses: &mut Losses) -> Result<Content, Unreadable> {
+fn document(part: &PartJson<'_>, path: &str, nest: &mut Nest<'_>) -> Result<Content, Unreadable> {
     if part.citations.is_some_and(|json| json.get().contains("true")) {
-        losses.note(format!("{path}.citations"), "is not known to other providers");
+        nest.note(format!("{path}.citations"), "is not known to other providers");
     }
     if part.context.is_some() {
-        losses.note(format!("{path}.context"), "is not known to other providers");
+        nest.note(format!("{path}.context"), "is not known to other providers");
     }
-    Ok(Content::Document { source: source(part, path, losses)?, name: part.title.clone().map(Cow::into_owned) })
+    Ok(Content::Document { source: source(part, path, nest)?, name: part.title.clone().map(Cow::into_owned) })
 }
 
 /// A finding of the client's own search, as text.
-fn search_result(part: &PartJson<'_>, path: &str, losses: &mut Losses) -> Result<Content, Unreadable> {
-    let blocks = part.content.map_or(Ok(Vec::new()), |raw| read(raw.get(), &format!("{path}.content"), losses))?;
+fn search_result(part: &PartJson<'_>, path: &str, nest: &mut Nest<'_>) -> Result<Content, Unreadable> {
+    let blocks = part.content.map_or(Ok(Vec::new()), |raw| nest.read(raw.get(), &format!("{path}.content")))?;
     // Its source is mostly a plain text.
     let source = part.source.and_then(|raw| serde_json::from_str::<String>(raw.get()).ok()).unwrap_or_default();
     let title = part.title.as_deref().unwrap_or_default();
@@ -155,7 +183,7 @@ fn search_result(part: &PartJson<'_>, path: &str, losses: &mut Losses) -> Result
     Ok(Content::Text(lines.join("\n")))
 }
 
-fn source(part: &PartJson<'_>, path: &str, losses: &mut Losses) -> Result<Source, Unreadable> {
+fn source(part: &PartJson<'_>, path: &str, nest: &mut Nest<'_>) -> Result<Source, Unreadable> {
     let path = format!("{path}.source");
     let raw = part.source.ok_or_else(|| wrong(&path, "expected an object with a type"))?;
     let json: SourceJson<'_> =
@@ -174,9 +202,9 @@ fn source(part: &PartJson<'_>, path: &str, losses: &mut Losses) -> Result<Source
         Some("content") => {
             let content = format!("{path}.content");
             let raw = json.content.ok_or_else(|| wrong(&content, "expected a text or a list of blocks"))?;
-            let blocks = read(raw.get(), &content, losses)?;
+            let blocks = nest.read(raw.get(), &content)?;
             if blocks.iter().any(|block| !matches!(block.content, Content::Text(_))) {
-                losses.note(content, "has more than text, which is left out");
+                nest.note(content, "has more than text, which is left out");
             }
             Source::Text(text_of(&blocks))
         }

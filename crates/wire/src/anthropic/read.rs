@@ -287,6 +287,14 @@ mod tests {
     }
 
     #[test]
+    fn blocks_do_not_nest_without_end() {
+        let open = r#"[{"type":"tool_result","tool_use_id":"a","content":"#.repeat(100_000);
+        let body = format!(r#"{{"messages":[{{"role":"user","content":{open}[]{}}}]}}"#, "}]".repeat(100_000));
+        let error = read_request(body.as_bytes()).unwrap_err();
+        assert_eq!(error.problem, "expected no further blocks so deep in blocks");
+    }
+
+    #[test]
     fn every_block_is_read() {
         check(
             r#"{"model":"m","system":[{"type":"text","text":"Be brief.","cache_control":{"type":"ephemeral","ttl":"1h"}}],

@@ -4,11 +4,13 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::FIELDS;
 use super::model::Model;
-use super::part::{CacheJson, Part};
+use super::part::Part;
 use super::read::thinking_of;
+use super::sampling::Sampling;
 use super::thinking::{Thinking, ThinkingJson};
+use super::tools::{ToolChoiceJson, ToolJson, tool_choice, tools};
 use super::turns::{Turn, Turns};
-use crate::chat::{Chat, Content, Reasoning, ReplyFormat, Tool, ToolChoice};
+use crate::chat::{Chat, Reasoning, ReplyFormat};
 use crate::format::{Target, Written};
 use crate::json::Json;
 use crate::losses::Losses;
@@ -101,26 +103,6 @@ struct Body<'a> {
 }
 
 #[derive(Serialize)]
-struct ToolJson<'a> {
-    name: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    description: Option<&'a str>,
-    input_schema: Json,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cache_control: Option<CacheJson>,
-}
-
-#[derive(Serialize)]
-struct ToolChoiceJson<'a> {
-    #[serde(rename = "type")]
-    kind: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    name: Option<&'a str>,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    disable_parallel_tool_use: bool,
-}
-
-#[derive(Serialize)]
 struct OutputConfigJson<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     effort: Option<&'static str>,
@@ -203,130 +185,6 @@ fn schema<'a>(chat: &'a Chat, model: Model, system: &mut Vec<Part<'a>>, losses: 
     losses.note("response_format", "is asked for in the system prompt: Anthropic does not enforce it here");
     system.push(Part::text(ask));
     None
-}
-
-#[derive(Default)]
-struct Sampling {
-    temperature: Option<f64>,
-    top_p: Option<f64>,
-    top_k: Option<u32>,
-}
-
-impl Sampling {
-    fn of(chat: &Chat, model: Model, thinking: &Thinking, losses: &mut Losses) -> Self {
-        let is_usual = |value: &f64| (value - 1.0).abs() < f64::EPSILON;
-        if !model.takes_sampling() {
-            for (path, value) in [("temperature", chat.temperature), ("top_p", chat.top_p)] {
-                if value.is_some_and(|value| !is_usual(&value)) {
-                    losses.note(path, "is not known to this model");
-                }
-            }
-            if chat.top_k.is_some() {
-                losses.note("top_k", "is not known to this model");
-            }
-            return Self::default();
-        }
-        let mut temperature = chat.temperature;
-        if temperature.is_some_and(|temperature| temperature > 1.0) {
-            losses.note("temperature", "is set to 1, the highest that Anthropic takes");
-            temperature = Some(1.0);
-        }
-        let mut sampling = Self { temperature, top_p: chat.top_p, top_k: chat.top_k };
-        if thinking.is_on() {
-            sampling.make_room(losses);
-        }
-        if sampling.temperature.is_some() && sampling.top_p.is_some() && !model.takes_both_samplings() {
-            if sampling.top_p.is_some_and(|top_p| !is_usual(&top_p)) {
-                losses.note("top_p", "is left out: this model takes it or temperature");
-            }
-            sampling.top_p = None;
-        }
-        sampling
-    }
-
-    /// Leaves out what a thinking model does not take.
-    fn make_room(&mut self, losses: &mut Losses) {
-        const WHY: &str = "is left out: Anthropic does not take it of a model that thinks";
-        if self.temperature.take().is_some_and(|temperature| temperature < 1.0) {
-            losses.note("temperature", WHY);
-        }
-        if self.top_p.is_some_and(|top_p| top_p < 0.95) {
-            self.top_p = None;
-            losses.note("top_p", WHY);
-        }
-        if self.top_k.take().is_some() {
-            losses.note("top_k", WHY);
-        }
-    }
-}
-
-/// The tools; those of the history when the client names none any more, since the API wants to know what was called.
-fn tools(chat: &Chat) -> Vec<ToolJson<'_>> {
-    if !chat.tools.is_empty() {
-        return chat.tools.iter().map(ToolJson::of).collect();
-    }
-    let mut tools: Vec<ToolJson<'_>> = Vec::new();
-    for name in called(chat) {
-        if tools.iter().all(|tool| tool.name != name) {
-            tools.push(ToolJson { name, description: None, input_schema: input_schema(None), cache_control: None });
-        }
-    }
-    tools
-}
-
-fn called(chat: &Chat) -> impl Iterator<Item = &str> {
-    chat.messages.iter().flat_map(|message| &message.blocks).filter_map(|block| match &block.content {
-        Content::ToolCall(call) => Some(call.name.as_str()),
-        _ => None,
-    })
-}
-
-impl<'a> ToolJson<'a> {
-    fn of(tool: &'a Tool) -> Self {
-        Self {
-            name: &tool.name,
-            description: tool.description.as_deref().filter(|text| !text.is_empty()),
-            input_schema: input_schema(tool.parameters.as_ref()),
-            cache_control: tool.cache.map(CacheJson::of),
-        }
-    }
-}
-
-/// The schema of the arguments, which has to say that it is one of an object.
-fn input_schema(parameters: Option<&Json>) -> Json {
-    #[derive(Deserialize)]
-    struct Typed<'a> {
-        #[serde(rename = "type", borrow)]
-        kind: Option<&'a serde_json::value::RawValue>,
-    }
-    let bare = || Json::parse(r#"{"type":"object","properties":{}}"#).unwrap_or_else(Json::empty_object);
-    let Some(schema) = parameters.filter(|json| json.is_object()) else { return bare() };
-    let has_type = serde_json::from_str::<Typed<'_>>(schema.as_str()).is_ok_and(|typed| typed.kind.is_some());
-    if has_type {
-        return schema.clone();
-    }
-    let members = schema.as_str()[1..].trim_start();
-    if members == "}" { bare() } else { Json::parse(&format!(r#"{{"type":"object",{members}"#)).unwrap_or_else(bare) }
-}
-
-fn tool_choice<'a>(chat: &'a Chat, thinking: &Thinking, losses: &mut Losses) -> Option<ToolChoiceJson<'a>> {
-    let plain = |kind| ToolChoiceJson { kind, name: None, disable_parallel_tool_use: false };
-    if chat.tools.is_empty() {
-        return called(chat).next().map(|_| plain("none"));
-    }
-    let is_single = chat.parallel_tool_calls == Some(false);
-    let choice = match chat.tool_choice.as_ref() {
-        None if !is_single => return None,
-        Some(ToolChoice::None) => return Some(plain("none")),
-        Some(ToolChoice::Required | ToolChoice::Named(_)) if thinking.is_on() => {
-            losses.note("tool_choice", "is left to the model: Anthropic forces no call on a model that thinks");
-            plain("auto")
-        }
-        None | Some(ToolChoice::Auto) => plain("auto"),
-        Some(ToolChoice::Required) => plain("any"),
-        Some(ToolChoice::Named(name)) => ToolChoiceJson { name: Some(name), ..plain("tool") },
-    };
-    Some(ToolChoiceJson { disable_parallel_tool_use: is_single, ..choice })
 }
 
 fn stop_sequences<'a>(chat: &'a Chat, losses: &mut Losses) -> Vec<&'a str> {
