@@ -69,6 +69,10 @@ fn settings<'a>(outgoing: &Outgoing<'a>, object: &'a JsonObject, format: Format)
             set.put_new(key, value.get());
         }
     }
+    if format == Format::Responses {
+        // What was kept with one deployment's key another could not go on from.
+        set.put("store", Cow::Borrowed("false"));
+    }
     let may_ask = format == Format::OpenAi && outgoing.operation.may_stream() && deployment.endpoint.stream_usage;
     if outgoing.stream && may_ask {
         let asked = with_usage(set.get("stream_options").or_else(|| object.raw("stream_options")));
