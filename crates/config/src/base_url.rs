@@ -5,8 +5,16 @@ use weighbridge_domain::provider::{PathStyle, Provider};
 use crate::reader::Field;
 
 /// Ends of URLs that were pasted whole.
-const PASTED: &[&str] =
-    &["/chat/completions", "/completions", "/embeddings", "/responses", "/messages", "/api/chat", "/api/generate", "/v2/chat"];
+const PASTED: &[&str] = &[
+    "/chat/completions",
+    "/completions",
+    "/embeddings",
+    "/responses",
+    "/messages",
+    "/api/chat",
+    "/api/generate",
+    "/v2/chat",
+];
 
 /// The base URL in `text`, with warnings about what was cut off.
 pub(crate) fn tidy(text: &str, provider: &Provider, field: &Field<'_>) -> Result<String, String> {
@@ -69,12 +77,8 @@ pub(crate) fn is_compatible(base: &str, provider: &Provider) -> bool {
 }
 
 /// Providers with a format of their own, and how the URLs of their OpenAI-compatible APIs end.
-const COMPATIBLE: &[(&str, &str)] = &[
-    ("cohere", "/compatibility/v1"),
-    ("gemini", "/openai"),
-    ("ollama", "/v1"),
-    ("ollama_chat", "/v1"),
-];
+const COMPATIBLE: &[(&str, &str)] =
+    &[("cohere", "/compatibility/v1"), ("gemini", "/openai"), ("ollama", "/v1"), ("ollama_chat", "/v1")];
 
 /// Providers of which only one version is spoken here: a URL of theirs with another means it all the same.
 const VERSIONED: &[&str] = &["gemini", "cohere"];

@@ -21,6 +21,7 @@ mod pool;
 mod reading;
 mod select;
 mod stream;
+mod tokens;
 mod world;
 
 pub use answer::{Answer, AnswerBody, AnswerHead, Failed};

@@ -22,6 +22,7 @@ use weighbridge_wire::stream::StreamReader;
 
 use crate::journal::Journal;
 use crate::permit::Permit;
+use crate::tokens::Lesson;
 
 /// An upstream's stream of which the first content event has arrived.
 pub(crate) struct Opened {
@@ -63,6 +64,8 @@ pub(crate) struct Committed {
     pub(crate) deployment: Arc<Deployment>,
     /// What its tokens cost, where that is known.
     pub(crate) price: Option<Price>,
+    /// Where its count of the prompt is learned from.
+    pub(crate) lesson: Lesson,
     /// The longest silence between two chunks.
     pub(crate) idle: Option<Duration>,
     pub(crate) prompt_tokens: u32,
@@ -145,6 +148,9 @@ impl Relay {
     /// Closes the accounts.
     fn finish(&mut self, failure: Option<Failure>) {
         let Some(mut committed) = self.committed.take() else { return };
+        if let Some(usage) = &self.tally.usage {
+            committed.lesson.learn(usage, &committed.journal);
+        }
         let usage = self.tally.usage.unwrap_or_else(|| Usage {
             prompt_tokens: committed.prompt_tokens,
             completion_tokens: self.tally.delivered,

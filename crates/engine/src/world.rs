@@ -10,6 +10,7 @@ use weighbridge_state::SharedState;
 
 use crate::clock::Clock;
 use crate::dice::Dice;
+use crate::tokens::Ratios;
 
 /// What an engine is made of.
 #[derive(Debug)]
@@ -29,6 +30,7 @@ pub struct Parts {
 pub(crate) struct World {
     parts: Parts,
     credentials: Credentials,
+    ratios: Arc<Ratios>,
     clock: Clock,
     dice: Dice,
 }
@@ -39,7 +41,7 @@ impl World {
         let clock = Clock::start();
         let told = credentials::Clock::new(move || clock.now());
         let credentials = Credentials::new(Arc::clone(&parts.transport), told);
-        Self { parts, credentials, clock, dice }
+        Self { parts, credentials, ratios: Arc::default(), clock, dice }
     }
 
     pub(crate) fn state(&self) -> &Arc<dyn SharedState> {
@@ -53,6 +55,11 @@ impl World {
     /// What signs requests, and fetches tokens for them.
     pub(crate) fn credentials(&self) -> &Credentials {
         &self.credentials
+    }
+
+    /// What was learned of how long prompts are.
+    pub(crate) fn ratios(&self) -> &Arc<Ratios> {
+        &self.ratios
     }
 
     pub(crate) fn observer(&self) -> &Arc<dyn Observer> {
