@@ -26,7 +26,9 @@ pub(super) async fn fetch(
         ("scope", &credential.scope),
     ];
     let told = |why: &str| {
-        failed(format!("no token of Microsoft Entra: {why}; check tenant_id, client_id and client_secret, and the scope"))
+        failed(format!(
+            "no token of Microsoft Entra: {why}; check tenant_id, client_id and client_secret, and the scope"
+        ))
     };
     let request = token::form(&url, &fields).ok_or_else(|| told("the authority and tenant_id make no URL"))?;
     token::ask(transport.as_ref(), request, now).await.map_err(|why| told(&why))

@@ -37,7 +37,10 @@ pub(super) async fn fetch(
         GoogleCredential::Key(json) => exchange(transport.as_ref(), json.reveal().as_bytes(), now).await,
         GoogleCredential::File(path) => match tokio::task::spawn_blocking(read(path)).await {
             Ok(Ok(json)) => exchange(transport.as_ref(), &json, now).await,
-            Ok(Err(_)) | Err(_) => Err(("the file cannot be read".to_owned(), "the path of vertex_credentials")),
+            Ok(Err(_)) | Err(_) => Err((
+                "the file cannot be read".to_owned(),
+                "the path in vertex_credentials or GOOGLE_APPLICATION_CREDENTIALS",
+            )),
         },
         GoogleCredential::Metadata(host) => ask_machine(transport.as_ref(), host, now).await,
     };
@@ -67,7 +70,8 @@ struct Written {
 }
 
 async fn exchange(transport: &dyn Transport, json: &[u8], now: Timestamp) -> Result<Lease<Secret>, Trouble> {
-    let lacking = |what: &str| (format!("the credential {what}"), "that it is a service account's key as Google wrote it");
+    let lacking =
+        |what: &str| (format!("the credential {what}"), "that it is a service account's key as Google wrote it");
     let written: Written = serde_json::from_slice(json).map_err(|_| lacking("is no JSON of Google's"))?;
     let uri = written.token_uri.as_deref().unwrap_or(TOKEN_URI);
     let request = match written.kind.as_deref() {
