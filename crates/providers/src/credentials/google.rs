@@ -37,7 +37,10 @@ pub(super) async fn fetch(
         GoogleCredential::Key(json) => exchange(transport.as_ref(), json.reveal().as_bytes(), now).await,
         GoogleCredential::File(path) => match tokio::task::spawn_blocking(read(path)).await {
             Ok(Ok(json)) => exchange(transport.as_ref(), &json, now).await,
-            Ok(Err(_)) | Err(_) => Err(("the file cannot be read".to_owned(), "the path of vertex_credentials")),
+            Ok(Err(_)) | Err(_) => Err((
+                "the file cannot be read".to_owned(),
+                "the path in vertex_credentials or GOOGLE_APPLICATION_CREDENTIALS",
+            )),
         },
         GoogleCredential::Metadata(host) => ask_machine(transport.as_ref(), host, now).await,
     };
