@@ -267,6 +267,7 @@ fn endpoints() {
                     Auth::None => "open".to_owned(),
                     Auth::Bearer(secret) => format!("bearer {}", secret.reveal()),
                     Auth::Header { name, secret } => format!("{name} {}", secret.reveal()),
+                    other => format!("{other:?}"),
                 };
                 let paths = match &endpoint.paths {
                     Paths::OpenAi => String::new(),

@@ -196,7 +196,7 @@ fn own_server((name, base_url, base_variable, key_variable): (&str, &str, &str, 
 
 fn azure(name: &str) -> Provider {
     Provider {
-        auth: AuthStyle::Header("api-key".to_owned()),
+        auth: AuthStyle::Entra { key_header: "api-key".to_owned() },
         key_variables: vec!["AZURE_API_KEY".to_owned(), "AZURE_OPENAI_API_KEY".to_owned()],
         base_variables: vec!["AZURE_API_BASE".to_owned(), "AZURE_OPENAI_ENDPOINT".to_owned()],
         paths: PathStyle::Azure,
@@ -208,7 +208,7 @@ fn azure(name: &str) -> Provider {
 /// Azure's model catalogue: plain paths, Azure's key header.
 fn azure_ai() -> Provider {
     Provider {
-        auth: AuthStyle::Header("api-key".to_owned()),
+        auth: AuthStyle::Entra { key_header: "api-key".to_owned() },
         key_variables: vec!["AZURE_AI_API_KEY".to_owned()],
         base_variables: vec!["AZURE_AI_API_BASE".to_owned()],
         ..keyed("azure_ai")
