@@ -213,6 +213,17 @@ impl Endpoint {
     }
 }
 
+impl Endpoint {
+    /// The format in which `model` is spoken to. Vertex AI serves the models of many publishers, each in its own.
+    pub fn wire_of(&self, model: &str) -> Wire {
+        match self.paths {
+            Paths::Vertex { .. } if model.starts_with("claude") => Wire::Anthropic,
+            Paths::Vertex { .. } if model.contains('/') => Wire::OpenAi,
+            Paths::Vertex { .. } | Paths::Plain | Paths::AzureDeployment { .. } | Paths::AzureV1 { .. } => self.wire,
+        }
+    }
+}
+
 /// How paths are made from the base URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Paths {

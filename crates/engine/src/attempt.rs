@@ -119,7 +119,8 @@ impl Call<'_> {
             return Ok(Sent { response, exchange, losses: Losses::default() });
         }
         let endpoint = &self.deployment.endpoint;
-        let exchange = Exchange::between(self.request.operation, endpoint.wire, endpoint.responses)?;
+        let wire = endpoint.wire_of(self.upstream_model);
+        let exchange = Exchange::between(self.request.operation, wire, endpoint.responses)?;
         let Encoded { mut request, losses } = encode(&outgoing, exchange)?;
         world.credentials().authorize(&outgoing.auth(), &mut request).await?;
         let response = world.transport().send(request, self.reach()).await?;
@@ -137,7 +138,7 @@ impl Call<'_> {
             }
             return Some(simulated::mock(&mock.reply, outgoing, world.now()));
         }
-        let wire = self.deployment.endpoint.wire;
+        let wire = self.deployment.endpoint.wire_of(self.upstream_model);
         // Who cannot count is spared the question: an estimate is what there is.
         let is_guess = self.request.operation == Operation::CountTokens && wire != Wire::Anthropic;
         (wire == Wire::Simulated || is_guess).then(|| simulated::respond(outgoing, world.now()))

@@ -212,7 +212,7 @@ fn azure(name: &str) -> Provider {
 /// Azure's model catalogue: plain paths, Azure's key header.
 fn azure_ai() -> Provider {
     Provider {
-        auth: AuthStyle::Header("api-key".to_owned()),
+        auth: AuthStyle::Entra { key_header: "api-key".to_owned() },
         key_variables: vec!["AZURE_AI_API_KEY".to_owned()],
         base_variables: vec!["AZURE_AI_API_BASE".to_owned()],
         ..keyed("azure_ai")
@@ -222,22 +222,24 @@ fn azure_ai() -> Provider {
 /// Amazon Bedrock. Its host follows from the region; a key of its own is sent as `Bearer`.
 fn bedrock(name: &str) -> Provider {
     Provider {
+        base_url: Some("https://bedrock-runtime.{region}.amazonaws.com".to_owned()),
         auth: AuthStyle::Aws { service: "bedrock".to_owned() },
         key_variables: vec!["AWS_BEARER_TOKEN_BEDROCK".to_owned()],
         base_variables: vec!["AWS_BEDROCK_RUNTIME_ENDPOINT".to_owned()],
         wire: Wire::Bedrock,
-        ..Provider::openai_compatible(name)
+        ..keyed(name)
     }
 }
 
 /// Google's Vertex AI. Its host and paths follow from project and location, its format from the model's publisher.
 fn vertex(name: &str) -> Provider {
     Provider {
+        base_url: Some("https://{google_host}".to_owned()),
         auth: AuthStyle::Google,
         base_variables: vec!["VERTEXAI_API_BASE".to_owned()],
         paths: PathStyle::Vertex,
         wire: Wire::Gemini,
-        ..Provider::openai_compatible(name)
+        ..keyed(name)
     }
 }
 
@@ -250,7 +252,7 @@ fn simulated() -> Provider {
 mod tests {
     use weighbridge_domain::provider::Known;
 
-    use super::{ALIASES, UNSUPPORTED, catalog};
+    use super::{ALIASES, AuthStyle, UNSUPPORTED, catalog};
 
     #[test]
     fn every_name_stands_for_one_thing() {
@@ -271,7 +273,8 @@ mod tests {
     fn base_urls_have_no_trailing_slash() {
         for provider in catalog().providers() {
             assert!(provider.base_url.as_deref().is_none_or(|url| url.starts_with("http") && !url.ends_with('/')));
-            assert!(provider.key_optional || !provider.key_variables.is_empty(), "{}", provider.name);
+            let has_key = provider.key_optional || !provider.key_variables.is_empty();
+            assert!(has_key || provider.auth == AuthStyle::Google, "{}", provider.name);
         }
     }
 }
