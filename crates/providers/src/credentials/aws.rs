@@ -11,6 +11,7 @@ use aws_config::provider_config::ProviderConfig;
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::web_identity_token::{StaticConfiguration, WebIdentityTokenCredentialsProvider};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign as signature};
 use aws_sigv4::sign::v4;
@@ -32,6 +33,8 @@ pub(super) type Keys = aws_credential_types::Credentials;
 
 /// How long keys that do not say are taken to hold: the files that they come from may change.
 const UNSAID: Duration = Duration::from_secs(900);
+/// How long finding keys may take: on a machine that has none, every place that may have some is asked.
+const PATIENCE: Duration = Duration::from_secs(15);
 /// What a session is called where nothing is said.
 const SESSION: &str = "weighbridge";
 
@@ -104,7 +107,9 @@ pub(super) async fn fetch(
         None => source,
     };
     let from = around.clock.now();
-    let keys = provider.provide_credentials().await.map_err(|error| failed(told(&credential, &error)))?;
+    let found = tokio::time::timeout(PATIENCE, provider.provide_credentials()).await;
+    let found = found.unwrap_or_else(|_| Err(CredentialsError::provider_timed_out(PATIENCE)));
+    let keys = found.map_err(|error| failed(told(&credential, &error)))?;
     let until = keys.expiry().map_or(from + UNSAID, timestamp);
     Ok(Lease { value: keys, from, until })
 }
