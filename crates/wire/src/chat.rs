@@ -278,7 +278,7 @@ impl Chat {
                 Content::ToolCall(call) if call.id == id => Some(call.name.as_str()),
                 _ => None,
             })
-            .last()
+            .next_back()
     }
 }
 

@@ -23,6 +23,7 @@ mod lines;
 pub mod losses;
 pub mod ollama;
 pub mod openai;
+mod ordered;
 pub mod remaining;
 pub mod reply;
 pub mod responses;
