@@ -29,5 +29,7 @@ pub mod reply;
 pub mod responses;
 mod retry_after;
 pub mod sse;
+#[cfg(test)]
+mod told;
 mod usage;
 pub mod whole;

@@ -60,6 +60,23 @@ pub(super) enum Thinks {
     Untold,
 }
 
+/// How a model is told not to think.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Off {
+    /// It does not unless told to.
+    Unsaid,
+    /// `thinking` that is disabled.
+    Disabled,
+    /// `output_config` of little effort is what comes closest.
+    LowEffort,
+    /// `reasoning_effort` that is low is what comes closest.
+    LowWord,
+    /// `reasoning` with the effort none.
+    None,
+    /// It cannot be told.
+    Never,
+}
+
 /// Those of others that write JSON by a schema, as `LiteLLM` has found.
 const SCHEMA_WRITERS: &[&str] = &[
     "qwen.qwen3",
@@ -155,9 +172,23 @@ impl Family {
         }
     }
 
-    /// Whether it thinks unless it is told not to, and heeds that.
-    pub(super) fn thinks_unless_told(self) -> bool {
-        self.claude().is_some_and(|claude| claude.version >= (5, 0) && !claude.is_thinker)
+    /// How it is told not to think.
+    pub(super) fn off(self) -> Off {
+        match self {
+            Self::Claude(claude) if claude.is_thinker || claude.version > (5, 0) => Off::LowEffort,
+            Self::Claude(claude) if claude.version == (5, 0) => Off::Disabled,
+            Self::Gpt => Off::None,
+            Self::GptOss => Off::LowWord,
+            Self::DeepSeekR1 => Off::Never,
+            Self::Claude(_) | Self::Nova | Self::Nova2 | Self::DeepSeek | Self::Llama | Self::Other { .. } => {
+                Off::Unsaid
+            }
+        }
+    }
+
+    /// Whether it goes on from a beginning of its reply.
+    pub(super) fn takes_prefill(self) -> bool {
+        self.claude().is_none_or(|claude| claude.version < (4, 6))
     }
 
     fn claude(self) -> Option<Claude> {
@@ -184,9 +215,10 @@ impl Claude {
                 seen += 1;
             }
         }
-        let version = (numbers[0], numbers[1]);
         let has = |part: &str| name.contains(part);
         let is_thinker = has("fable") || has("mythos");
+        // The first of its line had a name only.
+        let version = if seen == 0 && is_thinker { (5, 0) } else { (numbers[0], numbers[1]) };
         let is_forced = !is_thinker && (version < (5, 5) || has("haiku"));
         let writes_schemas = match version {
             (4, 5 | 6 | 8) => true,

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::family::{Family, Thinks};
+use super::family::{Family, Off, Thinks};
 use super::{UNKNOWN, UNKNOWN_TO_MODEL};
 use crate::chat::{Chat, Content, Reasoning, Role};
 use crate::json::Json;
@@ -11,6 +11,9 @@ use crate::ordered::Fields;
 
 /// The least that Claude takes for a budget.
 const LEAST_BUDGET: u32 = 1024;
+
+/// Where it goes by the name of the client's field.
+const PATH: &str = "reasoning_effort";
 
 /// Fields of Claude's own format that it takes here under the same name.
 pub(super) const OF_CLAUDE: &[&str] = &["anthropic_beta", "context_management", "output_config", "thinking"];
@@ -24,29 +27,34 @@ pub(super) enum Mood {
     Thinking,
 }
 
-/// What decides over `additionalModelRequestFields`.
-pub(super) struct Facts {
-    pub(super) family: Family,
-    /// Whether a tool has to be called.
-    pub(super) is_forced: bool,
-    /// The most tokens of the reply.
+/// The bound on a reply, which counts its thoughts in.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Room {
+    /// What is asked for.
     pub(super) max_tokens: Option<u32>,
+    /// What the model gives, where that is known.
+    pub(super) most: Option<u32>,
 }
 
-/// Puts what tells the model how much to think into `fields`.
-pub(super) fn reasoning(chat: &Chat, facts: &Facts, fields: &mut Fields<'_>, losses: &mut Losses) -> Mood {
+/// Puts what tells the model how much to think into `fields`, and makes room for it.
+pub(super) fn reasoning(
+    chat: &Chat,
+    family: Family,
+    room: &mut Room,
+    fields: &mut Fields<'_>,
+    losses: &mut Losses,
+) -> Mood {
     if let Some(thinking) = fields.get("thinking") {
         return if thinking.as_str().contains("\"disabled\"") { Mood::Usual } else { Mood::Thinking };
     }
     let Some(reasoning) = &chat.reasoning else { return Mood::Usual };
     if *reasoning == Reasoning::Off {
-        off(facts.family, fields, losses);
+        off(family, fields, losses);
         return Mood::Usual;
     }
-    let refusal = match facts.family.thinks() {
-        Thinks::Budget | Thinks::Adaptive if facts.is_forced => Err("has no effect where a tool has to be called"),
-        Thinks::Budget => budget(chat, reasoning, facts, fields),
-        Thinks::Adaptive => adaptive(reasoning, fields, losses),
+    let refusal = match family.thinks() {
+        Thinks::Budget => budget(chat, reasoning, room, fields, losses),
+        Thinks::Adaptive => adaptive(reasoning, fields),
         Thinks::Nova => nova(reasoning, fields),
         Thinks::Effort => {
             fields.put("reasoning_effort", Json::of(&low_to_high(&effort(reasoning))));
@@ -59,10 +67,10 @@ pub(super) fn reasoning(chat: &Chat, facts: &Facts, fields: &mut Fields<'_>, los
         Thinks::Untold => Err(UNKNOWN_TO_MODEL),
     };
     match refusal {
-        Ok(()) if facts.family.is_claude() => Mood::Thinking,
+        Ok(()) if family.is_claude() => Mood::Thinking,
         Ok(()) => Mood::Usual,
         Err(why) => {
-            losses.note("reasoning_effort", why);
+            losses.note(PATH, why);
             Mood::Usual
         }
     }
@@ -100,45 +108,58 @@ pub(super) fn sampling(chat: &Chat, family: Family, mood: Mood, fields: &mut Fie
 }
 
 fn off(family: Family, fields: &mut Fields<'_>, losses: &mut Losses) {
-    match family.thinks() {
-        Thinks::Budget | Thinks::Nova | Thinks::Untold if family != Family::DeepSeekR1 => {}
-        Thinks::Adaptive if family.thinks_unless_told() => {
+    match family.off() {
+        Off::Unsaid => {}
+        Off::Disabled => {
             fields.put("thinking", Json::of(&Thinking { r#type: "disabled", budget_tokens: None, display: None }));
         }
-        Thinks::Adaptive if family.samples() => {}
-        Thinks::Object => fields.put("reasoning", Json::of(&Effort { effort: "none" })),
-        Thinks::Effort if family == Family::DeepSeek => {}
-        Thinks::Adaptive | Thinks::Budget | Thinks::Nova | Thinks::Untold | Thinks::Effort => {
-            losses.note("reasoning_effort", "cannot be none for this model on Bedrock");
+        Off::LowEffort => {
+            losses.note(PATH, "is set to low: this model cannot but think");
+            put_effort("low", fields);
         }
+        Off::LowWord => {
+            losses.note(PATH, "is set to low: this model cannot but think");
+            fields.put("reasoning_effort", Json::of(&"low"));
+        }
+        Off::None => fields.put("reasoning", Json::of(&Effort { effort: "none" })),
+        Off::Never => losses.note(PATH, "has no effect: this model cannot but think"),
     }
 }
 
-fn budget(chat: &Chat, reasoning: &Reasoning, facts: &Facts, fields: &mut Fields<'_>) -> Result<(), &'static str> {
+fn budget(
+    chat: &Chat,
+    reasoning: &Reasoning,
+    room: &mut Room,
+    fields: &mut Fields<'_>,
+    losses: &mut Losses,
+) -> Result<(), &'static str> {
     if goes_on_without_thought(chat) {
-        return Err("has no effect in the middle of calls that no thought of this model led to");
+        return Err("is left out: the thought that led to the last tool call is not this model's");
     }
     let budget = match reasoning {
-        Reasoning::Budget(budget) => *budget,
-        Reasoning::Effort(effort) => Chat::budget_of(effort).unwrap_or(LEAST_BUDGET),
-        Reasoning::Adaptive | Reasoning::Off => Chat::budget_of("medium").unwrap_or(LEAST_BUDGET),
+        Reasoning::Budget(budget) => Some(*budget),
+        Reasoning::Effort(effort) => Chat::budget_of(effort),
+        Reasoning::Adaptive | Reasoning::Off => Chat::budget_of("medium"),
     };
-    let room = facts.max_tokens.map_or(u32::MAX, |most| most.saturating_sub(1));
-    if room < LEAST_BUDGET {
-        return Err("has no effect, since max_tokens leaves no room to think");
+    let mut budget = budget.ok_or("is no effort that this model knows")?.max(LEAST_BUDGET);
+    if let Some(asked) = room.max_tokens.filter(|asked| *asked <= budget) {
+        let raised = budget.saturating_add(asked).min(room.most.unwrap_or(u32::MAX));
+        budget = budget.min(raised.saturating_sub(1));
+        if budget < LEAST_BUDGET {
+            return Err("is left out: the replies of this model are too short for thoughts");
+        }
+        if raised > asked {
+            losses.note("max_tokens", format!("is raised to {raised}: Bedrock counts the thoughts in"));
+        }
+        room.max_tokens = Some(raised);
     }
-    let budget_tokens = Some(budget.clamp(LEAST_BUDGET, room));
-    fields.put("thinking", Json::of(&Thinking { r#type: "enabled", budget_tokens, display: None }));
+    let thinking = Thinking { r#type: "enabled", budget_tokens: Some(budget), display: None };
+    fields.put("thinking", Json::of(&thinking));
     Ok(())
 }
 
 /// What a model thinks is otherwise not shown.
-fn adaptive(reasoning: &Reasoning, fields: &mut Fields<'_>, losses: &mut Losses) -> Result<(), &'static str> {
-    let thinking = Thinking { r#type: "adaptive", budget_tokens: None, display: Some("summarized") };
-    fields.put("thinking", Json::of(&thinking));
-    if *reasoning == Reasoning::Adaptive {
-        return Ok(());
-    }
+fn adaptive(reasoning: &Reasoning, fields: &mut Fields<'_>) -> Result<(), &'static str> {
     let asked = effort(reasoning);
     let effort = match asked.as_str() {
         "minimal" | "low" => "low",
@@ -146,17 +167,24 @@ fn adaptive(reasoning: &Reasoning, fields: &mut Fields<'_>, losses: &mut Losses)
         "high" => "high",
         "xhigh" => "xhigh",
         "max" => "max",
-        _ => {
-            losses.note("reasoning_effort", "is a word that this model on Bedrock does not know");
-            return Ok(());
-        }
+        _ => return Err("is no effort that this model knows"),
     };
-    let mut config = fields.take("output_config").and_then(|config| Fields::parse(config.as_str())).unwrap_or_default();
+    let thinking = Thinking { r#type: "adaptive", budget_tokens: None, display: Some("summarized") };
+    fields.put("thinking", Json::of(&thinking));
+    if *reasoning != Reasoning::Adaptive {
+        put_effort(effort, fields);
+    }
+    Ok(())
+}
+
+/// Into Claude's `output_config`, which the client may have begun.
+fn put_effort(effort: &str, fields: &mut Fields<'_>) {
+    let config = fields.get("output_config").and_then(|config| Fields::parse(config.as_str()));
+    let mut config = config.unwrap_or_default();
     if config.get("effort").is_none() {
         config.put("effort", Json::of(&effort));
     }
     fields.put("output_config", Json::of(&config));
-    Ok(())
 }
 
 fn nova(reasoning: &Reasoning, fields: &mut Fields<'_>) -> Result<(), &'static str> {

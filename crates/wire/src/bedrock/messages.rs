@@ -328,14 +328,22 @@ impl<'a> Writer<'a, '_> {
                 turn.content.push(Block::Text(NOTHING.into()));
             }
         }
-        if let Some(Turn { role: "assistant", content }) = self.turns.messages.last_mut() {
-            // Claude refuses to go on behind a space.
-            if let Some(Block::Text(text)) = content.last_mut() {
-                let trimmed = text.trim_end().len();
-                text.to_mut().truncate(trimmed);
-            }
-        }
+        self.prefill();
         self.turns
+    }
+
+    /// The beginning of the reply, when it is given.
+    fn prefill(&mut self) {
+        let Some(Turn { role: "assistant", content }) = self.turns.messages.last_mut() else { return };
+        if !self.family.takes_prefill() && !matches!(content.last(), Some(Block::ToolUse { .. })) {
+            let why = "end with the assistant, which this model does not go on from: it is asked to";
+            self.losses.note("messages", why);
+            self.push("user", Block::Text("Continue.".into()));
+        } else if let Some(Block::Text(text)) = content.last_mut() {
+            // Claude refuses to go on behind a space.
+            let trimmed = text.trim_end().len();
+            text.to_mut().truncate(trimmed);
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use aws_smithy_types::base64;
 use bytes::Bytes;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use weighbridge_domain::failure::{Failure, FailureKind};
 use weighbridge_domain::usage::Usage;
 
@@ -27,6 +27,9 @@ struct ReplyJson<'a> {
     usage: Option<UsageJson>,
     #[serde(borrow, default)]
     additional_model_response_fields: Option<ModelFieldsJson<'a>>,
+    /// Of an error in place of a reply.
+    #[serde(borrow, default, alias = "Message")]
+    message: Option<Cow<'a, str>>,
 }
 
 #[derive(Deserialize)]
@@ -120,9 +123,8 @@ pub fn read_reply(body: &[u8], labels: &Labels) -> Result<Reply, Failure> {
     let broken = || Failure::new(FailureKind::BrokenReply, "the provider's reply is none of Converse");
     let json: ReplyJson<'_> = serde_json::from_slice(body).map_err(|_| broken())?;
     let Some(message) = json.output.and_then(|output| output.message) else {
-        let error: ErrorJson<'_> = serde_json::from_slice(body).unwrap_or_default();
-        let text = std::str::from_utf8(body).unwrap_or_default();
-        return Err(error.message.map_or_else(broken, |_| in_band(text, Bytes::copy_from_slice(body))));
+        let error = json.message.map(|message| Json::of(&ErrorJson { message }));
+        return Err(error.map_or_else(broken, |error| in_band(error.as_str(), Bytes::copy_from_slice(body))));
     };
     let mut blocks = Vec::new();
     let mut is_by_tool = false;
@@ -189,8 +191,7 @@ fn read_block(json: BlockJson<'_>, labels: &Labels, blocks: &mut Vec<Block>) {
     }
 }
 
-#[derive(Deserialize, Default)]
+#[derive(Serialize)]
 struct ErrorJson<'a> {
-    #[serde(borrow, default, alias = "Message")]
-    message: Option<Cow<'a, str>>,
+    message: Cow<'a, str>,
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use super::family::{Family, Thinks};
-use super::fields::{self, Facts, Mood, OF_CLAUDE};
+use super::fields::{self, Mood, OF_CLAUDE, Room};
 use super::messages::{self, Block, Turn};
 use super::tools::{self, ToolConfig};
 use super::{UNKNOWN, UNKNOWN_TO_MODEL, schema};
@@ -67,11 +67,13 @@ impl Inference<'_> {
     }
 }
 
-/// How JSON by a schema is asked for.
+/// How JSON is asked for.
 enum Output<'a> {
-    Text,
+    Unasked,
     Native(Json),
     Tool(ToolConfig<'a>),
+    /// In the instructions, in these words.
+    Words(String),
 }
 
 /// Writes `chat` for `target`. The model stands in the [`super::path`], and so does whether the reply is a stream.
@@ -79,24 +81,27 @@ pub fn write_request(chat: &Chat, target: Target<'_>) -> Written {
     let mut losses = chat.losses.clone();
     let family = Family::of(target.model);
     let (extra, mut model_fields) = extra(chat, family, &mut losses);
-    let turns = messages::turns(chat, family, &mut losses);
-    let mut tool_config = tools::tools(chat, family, &mut losses);
+    let mut turns = messages::turns(chat, family, &mut losses);
+    let mut room = Room { max_tokens: max_tokens(chat, target, &mut losses), most: target.max_output_tokens };
+    let mood = fields::reasoning(chat, family, &mut room, &mut model_fields, &mut losses);
+    let mut tool_config = tools::tools(chat, family, mood, &mut losses);
     let one = tool_config.as_ref().and_then(|config| tools::one_at_a_time(chat, config, family, &mut losses));
     if let Some(one) = one {
         model_fields.put("tool_choice", one);
     }
     let mut output_config = None;
-    match output(chat, family, tool_config.is_some(), &mut losses) {
-        Output::Text => {}
+    let may_use_tool = tool_config.is_none() && family.is_forced() && mood == Mood::Usual;
+    match output(chat, family, may_use_tool, &mut losses) {
+        Output::Unasked => {}
         Output::Native(config) => output_config = Some(config),
         Output::Tool(config) => tool_config = Some(config),
+        Output::Words(words) => {
+            losses.note("response_format", "is asked for in the instructions: Bedrock does not enforce it here");
+            turns.system.push(Block::Text(words.into()));
+        }
     }
-    let max_tokens = max_tokens(chat, target, &mut losses);
-    let is_forced = tool_config.as_ref().is_some_and(|config| config.tool_choice.is_some());
-    let facts = Facts { family, is_forced, max_tokens };
-    let mood = fields::reasoning(chat, &facts, &mut model_fields, &mut losses);
     fields::sampling(chat, family, mood, &mut model_fields, &mut losses);
-    let inference_config = inference(chat, &facts, mood, &mut losses);
+    let inference_config = inference(chat, family, room, mood, &mut losses);
     note_rest(chat, &mut losses);
     let body = Body {
         messages: turns.messages,
@@ -134,32 +139,24 @@ fn extra<'a>(chat: &'a Chat, family: Family, losses: &mut Losses) -> (Fields<'a>
     (extra, model_fields)
 }
 
-fn output<'a>(chat: &'a Chat, family: Family, has_tools: bool, losses: &mut Losses) -> Output<'a> {
-    match &chat.reply_format {
-        ReplyFormat::Text => Output::Text,
+fn output<'a>(chat: &'a Chat, family: Family, may_use_tool: bool, losses: &mut Losses) -> Output<'a> {
+    let (name, description, schema) = match &chat.reply_format {
+        ReplyFormat::Text => return Output::Unasked,
         ReplyFormat::JsonObject => {
-            losses.note("response_format", "of type json_object is not known to Bedrock");
-            Output::Text
+            return Output::Words("Reply with a JSON object and nothing else.".to_owned());
         }
-        ReplyFormat::JsonSchema { name, description, schema, .. } if family.writes_schemas() => {
-            let schema = schema::closed(schema, family.is_claude(), losses);
-            let json_schema = JsonSchema { schema: schema.as_str(), name, description: description.as_deref() };
-            let structure = Structure { json_schema };
-            let text_format = TextFormat { r#type: "json_schema", structure };
-            Output::Native(Json::of(&OutputConfig { text_format }))
-        }
-        ReplyFormat::JsonSchema { .. } if has_tools => {
-            losses.note("response_format", "is not known to this model on Bedrock together with tools");
-            Output::Text
-        }
-        ReplyFormat::JsonSchema { description, schema, .. } if family.is_forced() && schema.is_object() => {
-            Output::Tool(tools::reply_tool(description.as_deref(), schema))
-        }
-        ReplyFormat::JsonSchema { .. } => {
-            losses.note("response_format", UNKNOWN_TO_MODEL);
-            Output::Text
-        }
+        ReplyFormat::JsonSchema { name, description, schema, .. } => (name, description.as_deref(), schema),
+    };
+    if family.writes_schemas() {
+        let schema = schema::closed(schema, family.is_claude(), losses);
+        let json_schema = JsonSchema { schema: schema.as_str(), name, description };
+        let text_format = TextFormat { r#type: "json_schema", structure: Structure { json_schema } };
+        return Output::Native(Json::of(&OutputConfig { text_format }));
     }
+    if may_use_tool && schema.is_object() {
+        return Output::Tool(tools::reply_tool(description, schema));
+    }
+    Output::Words(format!("Reply with JSON and nothing else. It follows this JSON schema:\n{}", schema.as_str()))
 }
 
 fn max_tokens(chat: &Chat, target: Target<'_>, losses: &mut Losses) -> Option<u32> {
@@ -173,10 +170,9 @@ fn max_tokens(chat: &Chat, target: Target<'_>, losses: &mut Losses) -> Option<u3
     }
 }
 
-fn inference<'a>(chat: &'a Chat, facts: &Facts, mood: Mood, losses: &mut Losses) -> Inference<'a> {
-    let family = facts.family;
+fn inference<'a>(chat: &'a Chat, family: Family, room: Room, mood: Mood, losses: &mut Losses) -> Inference<'a> {
     let mut config = Inference {
-        max_tokens: facts.max_tokens,
+        max_tokens: room.max_tokens,
         temperature: chat.temperature,
         top_p: chat.top_p,
         stop_sequences: chat.stop.iter().map(String::as_str).filter(|stop| !stop.is_empty()).collect(),
@@ -195,9 +191,12 @@ fn inference<'a>(chat: &'a Chat, facts: &Facts, mood: Mood, losses: &mut Losses)
         if config.temperature.take().is_some_and(|temperature| temperature < 1.0) {
             losses.note("temperature", why);
         }
-        if config.top_p.take().is_some_and(|top_p| top_p < 1.0) {
+        // Claude allows that much of it while it thinks.
+        let kept = config.top_p.filter(|top_p| family.samples() && *top_p >= 0.95);
+        if kept.is_none() && config.top_p.is_some_and(|top_p| top_p < 1.0) {
             losses.note("top_p", why);
         }
+        config.top_p = kept;
     }
     if config.temperature.is_some() && !family.samples_both_ways() && config.top_p.take().is_some_and(|p| p < 1.0) {
         losses.note("top_p", "is not taken by this model on Bedrock together with temperature");

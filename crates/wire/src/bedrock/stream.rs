@@ -91,6 +91,7 @@ pub struct Reader {
     labels: Labels,
     has_begun: bool,
     is_complete: bool,
+    is_failed: bool,
     calls: u32,
     is_by_tool: bool,
     open: Vec<Open>,
@@ -99,11 +100,22 @@ pub struct Reader {
 impl Reader {
     /// A reader at the beginning of a stream.
     pub fn new(labels: &Labels) -> Self {
-        Self { labels: labels.clone(), has_begun: false, is_complete: false, calls: 0, is_by_tool: false, open: vec![] }
+        Self {
+            labels: labels.clone(),
+            has_begun: false,
+            is_complete: false,
+            is_failed: false,
+            calls: 0,
+            is_by_tool: false,
+            open: Vec::new(),
+        }
     }
 
     /// What `frame` says. What cannot be read is passed over.
     pub fn read(&mut self, frame: Frame<'_>, events: &mut Vec<Event>) {
+        if self.is_failed {
+            return;
+        }
         let kind = frame.kind.unwrap_or_default();
         let is_event = matches!(
             kind,
@@ -115,7 +127,9 @@ impl Reader {
                 | "metadata"
         );
         if !is_event {
-            events.extend(failure(kind, frame.data).map(|failure| Event::Failure(Box::new(failure))));
+            let failure = failure(kind, frame.data);
+            self.is_failed = failure.is_some();
+            events.extend(failure.map(|failure| Event::Failure(Box::new(failure))));
             return;
         }
         let Ok(json) = serde_json::from_slice::<EventJson<'_>>(frame.data) else { return };

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::family::Family;
+use super::fields::Mood;
 use super::messages::CachePoint;
 use super::{REPLY_TOOL, UNKNOWN, UNKNOWN_TO_MODEL};
 use crate::chat::{Chat, Content, Tool, ToolChoice};
@@ -42,7 +43,7 @@ pub(super) enum Choice<'a> {
 }
 
 /// The tools of `chat`; none when there are none to speak of.
-pub(super) fn tools<'a>(chat: &'a Chat, family: Family, losses: &mut Losses) -> Option<ToolConfig<'a>> {
+pub(super) fn tools<'a>(chat: &'a Chat, family: Family, mood: Mood, losses: &mut Losses) -> Option<ToolConfig<'a>> {
     let called = called(chat);
     if chat.tools.is_empty() {
         // Without them, calls in the history are refused.
@@ -62,7 +63,7 @@ pub(super) fn tools<'a>(chat: &'a Chat, family: Family, losses: &mut Losses) -> 
         let mark = CachePoint::of(tool.cache, family).filter(|_| family.is_claude());
         tools.extend(mark.map(Entry::CachePoint));
     }
-    Some(ToolConfig { tools, tool_choice: choice(chat, family, losses) })
+    Some(ToolConfig { tools, tool_choice: choice(chat, family, mood, losses) })
 }
 
 /// A single tool whose arguments are the reply, by `schema`, and which has to be called.
@@ -105,7 +106,7 @@ fn spec<'a>(name: &'a str, description: Option<&'a str>, schema: Option<Json>) -
     Entry::ToolSpec { name, description, input_schema: Schema { json } }
 }
 
-fn choice<'a>(chat: &'a Chat, family: Family, losses: &mut Losses) -> Option<Choice<'a>> {
+fn choice<'a>(chat: &'a Chat, family: Family, mood: Mood, losses: &mut Losses) -> Option<Choice<'a>> {
     let choice = match chat.tool_choice.as_ref()? {
         ToolChoice::Auto | ToolChoice::None => return None,
         ToolChoice::Required => Choice::Any {},
@@ -115,10 +116,11 @@ fn choice<'a>(chat: &'a Chat, family: Family, losses: &mut Losses) -> Option<Cho
             return None;
         }
     };
-    if !family.is_forced() {
-        losses.note("tool_choice", UNKNOWN_TO_MODEL);
+    if family.is_forced() && mood == Mood::Usual {
+        return Some(choice);
     }
-    family.is_forced().then_some(choice)
+    losses.note("tool_choice", "is left to the model, which cannot be made to call a tool, or not while it thinks");
+    None
 }
 
 /// The names of the tools that were called, each once. A result whose call is gone is of an unnamed one.
