@@ -273,11 +273,12 @@ impl Chat {
     /// The tool that the call `id` was of, by the turns so far: formats without ids name it in its result.
     pub fn tool_of(&self, id: &str) -> Option<&str> {
         let blocks = self.messages.iter().flat_map(|message| &message.blocks);
-        let mut names = blocks.rev().filter_map(|block| match &block.content {
-            Content::ToolCall(call) if call.id == id => Some(call.name.as_str()),
-            _ => None,
-        });
-        names.next()
+        blocks
+            .filter_map(|block| match &block.content {
+                Content::ToolCall(call) if call.id == id => Some(call.name.as_str()),
+                _ => None,
+            })
+            .next_back()
     }
 }
 

@@ -25,6 +25,7 @@ mod lines;
 pub mod losses;
 pub mod ollama;
 pub mod openai;
+mod ordered;
 pub mod remaining;
 pub mod reply;
 pub mod responses;
@@ -33,5 +34,7 @@ mod retry_after;
 mod samples;
 pub mod sse;
 pub mod stream;
+#[cfg(test)]
+mod told;
 mod usage;
 pub mod whole;

@@ -32,7 +32,7 @@ struct Details {
 
 /// A count that tolerates null, fractions and text: an odd `usage` must not fail a good reply.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Count(u32);
+pub(crate) struct Count(pub(crate) u32);
 
 impl UsageJson {
     /// The counts; `None` when there are none at all.
@@ -69,7 +69,8 @@ impl UsageJson {
 }
 
 impl Count {
-    fn or(self, other: Self) -> u32 {
+    /// This count, or `other` when it is none.
+    pub(crate) fn or(self, other: Self) -> u32 {
         if self.0 == 0 { other.0 } else { self.0 }
     }
 }

@@ -86,7 +86,7 @@ async fn every_operation_has_its_paths() {
     for path in paths {
         let answer = ask(&format!("POST {path}?api-version=1"), "not JSON").await;
         // Anthropic's errors name no field.
-        let param = if path.contains("/messages") { "" } else { "request_body" };
+        let param = if path.contains("/messages") { "null" } else { "request_body" };
         assert_eq!((answer.status, answer.param().as_str()), (400, param), "{path}");
         assert_eq!(answer.headers["x-request-id"], answer.headers["x-litellm-call-id"], "{path}");
         assert_eq!(answer.headers["x-request-id"], answer.headers["x-portkey-trace-id"], "{path}");
