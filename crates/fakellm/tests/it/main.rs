@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod admin;
 #[cfg(test)]
+mod anthropic;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod limits;
