@@ -36,6 +36,17 @@ pub(crate) enum Fault<'a> {
 }
 
 impl<'a> Fault<'a> {
+    /// Whether it is about who may ask, for which model and how often.
+    pub(crate) fn is_about_access(&self) -> bool {
+        match self {
+            Self::Unauthorised | Self::UnknownModel(_) | Self::OverLimit { .. } | Self::OverParallel { .. } => true,
+            Self::UnknownPath { .. } | Self::WrongMethod(_) => true,
+            Self::Status(status, _) => matches!(status, 401 | 403 | 404 | 429),
+            Self::Invalid { .. } | Self::Unknown { .. } | Self::Signature { .. } => false,
+            Self::TooLong { .. } | Self::Filtered | Self::MidAnswer => false,
+        }
+    }
+
     /// Not well-formed, for this reason.
     pub(crate) fn invalid(message: &'a str) -> Self {
         Self::Invalid { message, param: None, code: None }

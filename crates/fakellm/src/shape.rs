@@ -18,6 +18,8 @@ pub(crate) enum Kind {
     Of(&'static Shape),
     /// A list of them.
     List(&'static Shape),
+    /// An object with members of any name, of this shape.
+    Map(&'static Shape),
     /// A list of texts.
     Texts,
     /// Text, or a list of objects with these fields.
@@ -102,6 +104,7 @@ impl Search {
             Kind::Number => fits(value.is_number(), "number"),
             Kind::Flag => fits(value.is_boolean(), "boolean"),
             Kind::Of(shape) => return self.object(shape, value),
+            Kind::Map(shape) => return self.map(shape, value),
             Kind::TextOr(_) | Kind::Tagged(_) if value.is_string() => None,
             Kind::List(shape) | Kind::TextOr(shape) => {
                 return self.list(value, |search, item| search.object(shape, item));
@@ -112,6 +115,19 @@ impl Search {
             Kind::Tagged(shapes) => return self.list(value, |search, item| search.tagged(shapes, item)),
         };
         wrong.and_then(|kind| self.wrong(kind))
+    }
+
+    fn map(&mut self, shape: &Shape, value: &Value) -> Option<Misfit> {
+        let Some(object) = value.as_object() else { return self.wrong("object") };
+        for (name, value) in object {
+            self.path.push(Step::Name(name.clone()));
+            let found = self.object(shape, value);
+            if found.is_some() {
+                return found;
+            }
+            self.path.pop();
+        }
+        None
     }
 
     fn list(&mut self, value: &Value, check: impl Fn(&mut Self, &Value) -> Option<Misfit>) -> Option<Misfit> {

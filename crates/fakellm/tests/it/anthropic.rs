@@ -198,7 +198,7 @@ async fn limits_are_told() {
     let first = post_with(&fake, PATH, &[VERSION], &request("")).await;
     assert_eq!(first.header("anthropic-ratelimit-requests-remaining"), "0");
     assert!(first.header("anthropic-ratelimit-requests-reset").ends_with('Z'));
-    assert_eq!(first.header("request-id"), "req_000000000000");
+    assert_eq!(first.header("request-id"), "req_000000000001");
     let second = post_with(&fake, PATH, &[VERSION], &request("")).await;
     assert_eq!((second.status, second.header("retry-after")), (429, "60"));
     assert_eq!(second.json()["error"]["type"], "rate_limit_error");

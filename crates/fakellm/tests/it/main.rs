@@ -7,6 +7,8 @@ mod anthropic;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod gemini;
+#[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod replies;

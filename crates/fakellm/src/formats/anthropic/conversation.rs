@@ -122,13 +122,7 @@ fn calls(messages: &[&Value]) -> Option<String> {
     let mut open: Vec<&str> = Vec::new();
     let mut seen: Vec<&str> = Vec::new();
     for (from, turn) in turns(messages) {
-        let blocks: Vec<_> = turn
-            .iter()
-            .enumerate()
-            .flat_map(|(at, message)| {
-                items(&message["content"]).enumerate().map(move |(place, block)| (from + at, place, block))
-            })
-            .collect();
+        let blocks: Vec<_> = turn.iter().enumerate().flat_map(|(at, message)| blocks(from + at, message)).collect();
         let mut others = false;
         for (at, place, block) in &blocks {
             if block["type"] != "tool_result" {
@@ -161,6 +155,13 @@ fn calls(messages: &[&Value]) -> Option<String> {
         }
     }
     if open.is_empty() { None } else { Some(unanswered(messages.len(), &open)) }
+}
+
+/// The blocks of a message, with its place and theirs. Content that is text is one of them.
+fn blocks(at: usize, message: &Value) -> impl Iterator<Item = (usize, usize, &Value)> {
+    let content = &message["content"];
+    let text = content.is_string().then_some(content);
+    items(content).chain(text).enumerate().map(move |(place, block)| (at, place, block))
 }
 
 fn unanswered(at: usize, open: &[&str]) -> String {
