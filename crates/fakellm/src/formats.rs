@@ -1,6 +1,7 @@
 //! The providers' words: here each format has its say.
 
 mod anthropic;
+mod bedrock;
 mod gemini;
 mod openai;
 mod shared;
@@ -23,6 +24,7 @@ pub(crate) fn read(asked: &Asked<'_>) -> Result<Ask, Refusal> {
     strict::check_headers(asked)?;
     match asked.target.format {
         Format::Anthropic | Format::VertexAnthropic => anthropic::read(asked),
+        Format::Bedrock => bedrock::read(asked),
         Format::Gemini | Format::Vertex => gemini::read(asked),
         _ => {
             let ask = openai::read(asked)?;
@@ -38,6 +40,7 @@ pub(crate) fn read(asked: &Asked<'_>) -> Result<Ask, Refusal> {
 pub(crate) fn whole(reply: &Reply<'_>, target: Target<'_>, path: &str) -> (Vec<u8>, &'static str) {
     match target.format {
         Format::Anthropic | Format::VertexAnthropic => anthropic::whole(reply),
+        Format::Bedrock => bedrock::whole(reply),
         Format::Gemini | Format::Vertex => gemini::whole(reply, target),
         _ => openai::whole(reply, path),
     }
@@ -47,6 +50,7 @@ pub(crate) fn whole(reply: &Reply<'_>, target: Target<'_>, path: &str) -> (Vec<u
 pub(crate) fn events(format: Format, reply: &Reply<'_>) -> Events {
     match format {
         Format::Anthropic | Format::VertexAnthropic => anthropic::events(reply),
+        Format::Bedrock => bedrock::events(reply),
         Format::Gemini | Format::Vertex => gemini::events(reply),
         _ => openai::events(reply),
     }
@@ -69,6 +73,7 @@ pub(crate) fn refusal(format: Format, fault: Fault<'_>) -> Refusal {
         // Who may ask, and how often, is Google's affair; the rest is Claude's.
         Format::VertexAnthropic if fault.is_about_access() => gemini::refusal(format, fault),
         Format::VertexAnthropic => anthropic::refusal(fault),
+        Format::Bedrock => bedrock::refusal(fault),
         Format::Gemini | Format::Vertex => gemini::refusal(format, fault),
         _ => openai::refusal(fault),
     }
@@ -78,6 +83,7 @@ pub(crate) fn refusal(format: Format, fault: Fault<'_>) -> Refusal {
 pub(crate) fn error_event(format: Format) -> Event {
     match format {
         Format::Anthropic | Format::VertexAnthropic => anthropic::error_event(),
+        Format::Bedrock => bedrock::error_event(),
         Format::Gemini | Format::Vertex => gemini::error_event(format),
         _ => Event::data(openai::mid_answer().to_string()),
     }

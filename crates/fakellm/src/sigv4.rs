@@ -206,3 +206,75 @@ fn invalid(message: &str) -> Wrong {
 fn incomplete(message: &str) -> Wrong {
     ("IncompleteSignatureException", message.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use http::Request;
+    use http::request::Parts;
+
+    use super::{hex, hmac, verify};
+    use crate::script::AwsKey;
+
+    /// 2026-01-01T00:00:00Z
+    const NOW: Duration = Duration::from_secs(1_767_225_600);
+    const BODY: &str = r#"{"messages":[]}"#;
+
+    fn key() -> AwsKey {
+        AwsKey { access_key_id: "AKIDEXAMPLE".into(), secret_access_key: "wJalr/+KEY".into(), session_token: None }
+    }
+
+    /// A request that botocore signed.
+    fn signed() -> Parts {
+        let request = Request::post("/p/model/anthropic.c-v1%3A0/converse?b=2&a=x%20y")
+            .header("host", "bedrock.invalid:81")
+            .header("content-type", "application/json")
+            .header("x-amz-date", "20260101T000000Z")
+            .header("authorization", SIGNED);
+        request.body(()).unwrap().into_parts().0
+    }
+
+    const SIGNED: &str = "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20260101/us-east-1/bedrock/aws4_request, SignedHeaders=content-type;host;x-amz-date, Signature=5e7b36e8904a140ed48db7e1d4a8bff4374d3031a6fa215a4c1a37f943ea94d6";
+
+    fn check(change: impl Fn(&mut Parts), body: &str, now: Duration, expected: &str) {
+        let mut parts = signed();
+        change(&mut parts);
+        let kind = verify(&key(), &parts, body.as_bytes(), now).map_or_else(|(kind, _)| kind, |()| "");
+        assert_eq!(kind, expected);
+    }
+
+    #[test]
+    fn signatures() {
+        let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
+        let invalid = "InvalidSignatureException";
+        check(|_| (), BODY, NOW, "");
+        check(|_| (), BODY, NOW + minutes(15), "");
+        check(|_| (), BODY, NOW + minutes(16), invalid);
+        check(|_| (), BODY, NOW - minutes(16), invalid);
+        check(|_| (), "{}", NOW, invalid);
+        check(|parts| parts.uri = "/p/model/other/converse?b=2&a=x%20y".parse().unwrap(), BODY, NOW, invalid);
+        check(
+            |parts| parts.uri = "/p/model/anthropic.c-v1:0/converse?b=2&a=x%20y".parse().unwrap(),
+            BODY,
+            NOW,
+            invalid,
+        );
+        let set = |name: &'static str, value: &'static str| {
+            move |parts: &mut Parts| _ = parts.headers.insert(name, value.parse().unwrap())
+        };
+        check(set("host", "other.invalid"), BODY, NOW, invalid);
+        check(set("x-amz-content-sha256", "00"), BODY, NOW, invalid);
+        check(set("x-amz-security-token", "t"), BODY, NOW, "UnrecognizedClientException");
+        check(set("x-amz-date", "2026"), BODY, NOW, "IncompleteSignatureException");
+        check(set("authorization", "AWS4-HMAC-SHA256 Credential=a"), BODY, NOW, "IncompleteSignatureException");
+    }
+
+    #[test]
+    fn hmac_is_as_the_standard_has_it() {
+        let short = hmac(b"Jefe", b"what do ya want for nothing?");
+        assert_eq!(hex(&short), "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+        let long = hmac(&[0xaa; 131], b"Test Using Larger Than Block-Size Key - Hash Key First");
+        assert_eq!(hex(&long), "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+    }
+}

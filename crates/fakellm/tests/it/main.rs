@@ -5,6 +5,8 @@ mod admin;
 #[cfg(test)]
 mod anthropic;
 #[cfg(test)]
+mod bedrock;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod gemini;
