@@ -3,7 +3,13 @@
 #[cfg(test)]
 mod admin;
 #[cfg(test)]
+mod anthropic;
+#[cfg(test)]
+mod bedrock;
+#[cfg(test)]
 mod faults;
+#[cfg(test)]
+mod gemini;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]

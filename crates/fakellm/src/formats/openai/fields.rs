@@ -6,6 +6,7 @@ use std::fmt;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use super::form::invalid;
 use crate::refusal::Refusal;
 use crate::target::Operation;
 
@@ -98,7 +99,7 @@ const ROUTER_FIELDS: &[&str] = &[
 ];
 
 /// Refuses fields that the operation does not have. What is not a JSON object has none.
-pub(crate) fn check_fields(operation: Operation, body: &[u8]) -> Result<(), Refusal> {
+pub(super) fn check_fields(operation: Operation, body: &[u8]) -> Result<(), Refusal> {
     let Ok(form) = serde_json::from_slice::<Form>(body) else { return Ok(()) };
     let is_known = |field: &str| match operation {
         Operation::Chat => CHAT_FIELDS.contains(&field),
@@ -110,19 +111,19 @@ pub(crate) fn check_fields(operation: Operation, body: &[u8]) -> Result<(), Refu
     match unknown[..] {
         [] => {}
         [field] => {
-            return Err(Refusal::invalid(&format!("Unrecognized request argument supplied: {field}"), None, None));
+            return Err(invalid(&format!("Unrecognized request argument supplied: {field}"), None, None));
         }
         _ => {
             let message = format!("Unrecognized request arguments supplied: {}", unknown.join(", "));
-            return Err(Refusal::invalid(&message, None, None));
+            return Err(invalid(&message, None, None));
         }
     }
     if !form.metadata_is_text {
-        return Err(Refusal::invalid("Invalid 'metadata': expected a map of strings", Some("metadata"), None));
+        return Err(invalid("Invalid 'metadata': expected a map of strings", Some("metadata"), None));
     }
     if form.fields.iter().any(|field| field == "stream_options") && !form.stream {
         let message = "The 'stream_options' parameter is only allowed when 'stream' is enabled.";
-        return Err(Refusal::invalid(message, Some("stream_options"), None));
+        return Err(invalid(message, Some("stream_options"), None));
     }
     Ok(())
 }
