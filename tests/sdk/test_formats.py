@@ -2,6 +2,7 @@
 
 import json
 
+import httpx
 import openai
 import pydantic
 import pytest
@@ -145,8 +146,8 @@ def test_embeddings(client, model):
     assert all(isinstance(number, float) for number in reply.data[0].embedding)
 
 
-def test_rerank(client, formats):
-    reply = openai._client.httpx.post(
+def test_rerank(formats):
+    reply = httpx.post(
         f"{formats}/v1/rerank", json={"model": "rerank", "query": "q", "documents": ["a", "b"]}
     ).json()
     assert len(reply["results"]) == 2 and "relevance_score" in reply["results"][0]

@@ -2,19 +2,19 @@
 
 import typing
 
-import anthropic.types
 import botocore.session
 import botocore.validate
 import cohere
 import openai
 import pydantic
 import pytest
+from anthropic.types import message_create_params as messages
 from google.genai import types as google
 from ollama._types import ChatRequest
 from openai.types.chat import completion_create_params as chat
 from openai.types.responses import response_create_params as responses
 
-from formats import PIXEL, SCHEMA, check
+from formats import PIXEL, SCHEMA, check, unfit
 
 TOOLS = [
     {"type": "function", "function": {"name": name, "description": f"The {name}.", "parameters": SCHEMA}}
@@ -97,9 +97,16 @@ class Chat(pydantic.BaseModel, extra="forbid"):
     thinking: cohere.Thinking | None = None
 
 
+def fits(kind, body):
+    # Older models take what the newest do not, and the SDK's types are the newest ones'.
+    if kind is messages.MessageCreateParamsNonStreaming:
+        body = {key: value for key, value in body.items() if key not in ("temperature", "top_p", "top_k")}
+    assert unfit(kind, body) is None
+
+
 SCHEMAS = {
-    "gpt": ("f-gpt", lambda body: check(chat.CompletionCreateParamsNonStreaming, body)),
-    "claude": ("f-claude", lambda body: check(anthropic.types.message_create_params.MessageCreateParamsNonStreaming, body)),
+    "gpt": ("f-gpt", lambda body: fits(chat.CompletionCreateParamsNonStreaming, body)),
+    "claude": ("f-claude", lambda body: fits(messages.MessageCreateParamsNonStreaming, body)),
     "gemini": ("f-gemini", lambda body: check(Generate, body)),
     "vertex": ("f-vertex", lambda body: check(Generate, body)),
     "bedrock": ("f-bedrock", bedrock),
@@ -123,4 +130,4 @@ def test_what_is_sent(client, providers, model, ask):
 
 def test_what_is_sent_of_responses(client, providers):
     client.responses.create(model="gpt", input="Hey", max_output_tokens=50)
-    check(responses.ResponseCreateParamsNonStreaming, providers.last("f-gpt")["body"])
+    fits(responses.ResponseCreateParamsNonStreaming, providers.last("f-gpt")["body"])

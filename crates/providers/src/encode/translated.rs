@@ -82,17 +82,24 @@ fn said_otherwise(outgoing: &Outgoing<'_>, object: &JsonObject, client: Format) 
 /// `body`, which is in `provider`'s format, with what the provider wants beyond that.
 pub(super) fn finished(outgoing: &Outgoing<'_>, provider: Format, body: Bytes) -> Bytes {
     let endpoint = &outgoing.deployment.endpoint;
-    let is_vertex = matches!(endpoint.paths, Paths::Vertex { .. });
-    let set: &[(&str, Cow<'_, str>)] = match provider {
-        Format::OpenAi if outgoing.stream && endpoint.stream_usage && outgoing.operation != Operation::Chat => {
-            &[("stream_options", Cow::Borrowed(r#"{"include_usage":true}"#))]
+    match (provider, &endpoint.paths) {
+        (Format::OpenAi, _) if outgoing.operation == Operation::Chat => body,
+        (Format::OpenAi, _) if outgoing.stream && endpoint.stream_usage => {
+            rewritten(body, &[("stream_options", r#"{"include_usage":true}"#)], "")
         }
-        Format::Anthropic if is_vertex => &[("anthropic_version", Cow::Borrowed("\"vertex-2023-10-16\""))],
-        _ => return body,
-    };
+        // Vertex has the model in its path and refuses it in the body; for counting it is the other way round.
+        (Format::Anthropic, Paths::Vertex { .. }) => {
+            let model = if outgoing.operation == Operation::CountTokens { "" } else { "model" };
+            rewritten(body, &[("anthropic_version", r#""vertex-2023-10-16""#)], model)
+        }
+        _ => body,
+    }
+}
+
+fn rewritten(body: Bytes, set: &[(&str, &str)], dropped: &str) -> Bytes {
+    let set: Vec<_> = set.iter().map(|(key, value)| (*key, Cow::Borrowed(*value))).collect();
     match JsonObject::parse(body.clone()) {
-        // Vertex has the model in its path, and refuses it in the body.
-        Ok(object) => object.rewrite(set, |key| is_vertex && provider == Format::Anthropic && key == "model"),
+        Ok(object) => object.rewrite(&set, |key| key == dropped),
         Err(_) => body,
     }
 }
