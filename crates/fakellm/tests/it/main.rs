@@ -7,11 +7,15 @@ mod anthropic;
 #[cfg(test)]
 mod bedrock;
 #[cfg(test)]
+mod cohere;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod gemini;
 #[cfg(test)]
 mod limits;
+#[cfg(test)]
+mod ollama;
 #[cfg(test)]
 mod replies;
 #[cfg(test)]
