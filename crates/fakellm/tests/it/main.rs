@@ -11,6 +11,8 @@ mod cohere;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod formats;
+#[cfg(test)]
 mod gemini;
 #[cfg(test)]
 mod limits;
@@ -18,6 +20,8 @@ mod limits;
 mod ollama;
 #[cfg(test)]
 mod replies;
+#[cfg(test)]
+mod responses;
 #[cfg(test)]
 mod strict;
 #[cfg(test)]
