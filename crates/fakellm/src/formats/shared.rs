@@ -11,6 +11,8 @@ const DIMENSIONS: u64 = 8;
 /// The longest embedding.
 const DIMENSIONS_MAX: u64 = 4096;
 
+/// What the judge signs thoughts with. Thoughts of others are signed otherwise.
+pub(crate) const SIGNATURE: &str = "RmFrZUxMTSBzaWducyBpdHMgdGhvdWdodHMu";
 const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /// The vector of an input; the same for the same place in the list.

@@ -154,12 +154,7 @@ async fn statuses_are_worded_by_the_provider() {
             let json = answer.json();
             let message = json.pointer("/error/message").or_else(|| json.get("message")).or_else(|| json.get("error"));
             assert!(message.and_then(Value::as_str).is_some_and(|text| !text.is_empty()), "{name} {status}: {json}");
-            // AI Studio says 400 to a wrong key, but what is dictated is dictated.
-            assert!(
-                answer.status == status || (*name == "bedrock" && status == 401),
-                "{name} {status}: {}",
-                answer.status
-            );
+            assert_eq!(answer.status, status, "{name}");
         }
     }
 }

@@ -86,7 +86,12 @@ async fn streams() {
     let calls = post_with(&fake("tool_calls: true"), PATH, &[], &stream(&format!(",{TOOLS}"))).await.text();
     assert_eq!(calls.matches("event: response.function_call_arguments.delta").count(), 3);
     let broken = post_with(&fake("error_frame_after: 1"), PATH, &[], &stream("")).await.text();
-    assert!(broken.contains("event: error\n") && !broken.contains("response.completed"), "{broken}");
+    assert!(
+        broken.contains("event: error\n")
+            && broken.contains("\"sequence_number\":5,\"type\":\"error\"")
+            && !broken.contains("response.completed"),
+        "{broken}"
+    );
 }
 
 #[tokio::test]
