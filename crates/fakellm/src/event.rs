@@ -59,6 +59,17 @@ impl Event {
         Self { kind: Kind::Comment, name: "", data: text.to_owned() }
     }
 
+    /// Whether it says nothing.
+    pub(crate) fn is_comment(&self) -> bool {
+        self.kind == Kind::Comment
+    }
+
+    /// The same, as the `number`th of its stream, where events say so.
+    pub(crate) fn numbered(mut self, number: usize) -> Self {
+        self.data = self.data.replace(r#""sequence_number":0"#, &format!(r#""sequence_number":{number}"#));
+        self
+    }
+
     /// The same, with half of its document.
     pub(crate) fn broken(mut self) -> Self {
         let half = (0..=self.data.len() / 2).rev().find(|at| self.data.is_char_boundary(*at)).unwrap_or_default();

@@ -9,7 +9,7 @@ use http::Method;
 pub(crate) enum Fault<'a> {
     /// The request is not well-formed.
     Invalid { message: &'a str, param: Option<&'a str>, code: Option<&'a str> },
-    /// It holds fields that there are not; the first of them, and all of them in words.
+    /// It holds a field that there is not, or what cannot be one.
     Unknown { message: &'a str },
     /// The wrong credential, or none.
     Unauthorised,

@@ -2,8 +2,11 @@
 
 mod anthropic;
 mod bedrock;
+mod cohere;
 mod gemini;
+mod ollama;
 mod openai;
+mod responses;
 mod shared;
 
 use std::time::Duration;
@@ -25,8 +28,11 @@ pub(crate) fn read(asked: &Asked<'_>) -> Result<Ask, Refusal> {
     match asked.target.format {
         Format::Anthropic | Format::VertexAnthropic => anthropic::read(asked),
         Format::Bedrock => bedrock::read(asked),
+        Format::Cohere => cohere::read(asked),
+        Format::Ollama => ollama::read(asked),
+        Format::Responses => responses::read(asked),
         Format::Gemini | Format::Vertex => gemini::read(asked),
-        _ => {
+        Format::OpenAi => {
             let ask = openai::read(asked)?;
             if asked.script.strict {
                 openai::check(asked, &ask)?;
@@ -41,8 +47,11 @@ pub(crate) fn whole(reply: &Reply<'_>, target: Target<'_>, path: &str) -> (Vec<u
     match target.format {
         Format::Anthropic | Format::VertexAnthropic => anthropic::whole(reply),
         Format::Bedrock => bedrock::whole(reply),
+        Format::Cohere => cohere::whole(reply),
+        Format::Ollama => ollama::whole(reply),
+        Format::Responses => responses::whole(reply),
         Format::Gemini | Format::Vertex => gemini::whole(reply, target),
-        _ => openai::whole(reply, path),
+        Format::OpenAi => openai::whole(reply, path),
     }
 }
 
@@ -51,8 +60,11 @@ pub(crate) fn events(format: Format, reply: &Reply<'_>) -> Events {
     match format {
         Format::Anthropic | Format::VertexAnthropic => anthropic::events(reply),
         Format::Bedrock => bedrock::events(reply),
+        Format::Cohere => cohere::events(reply),
+        Format::Ollama => ollama::events(reply),
+        Format::Responses => responses::events(reply),
         Format::Gemini | Format::Vertex => gemini::events(reply),
-        _ => openai::events(reply),
+        Format::OpenAi => openai::events(reply),
     }
 }
 
@@ -74,8 +86,10 @@ pub(crate) fn refusal(format: Format, fault: Fault<'_>) -> Refusal {
         Format::VertexAnthropic if fault.is_about_access() => gemini::refusal(format, fault),
         Format::VertexAnthropic => anthropic::refusal(fault),
         Format::Bedrock => bedrock::refusal(fault),
+        Format::Cohere => cohere::refusal(fault),
+        Format::Ollama => ollama::refusal(fault),
         Format::Gemini | Format::Vertex => gemini::refusal(format, fault),
-        _ => openai::refusal(fault),
+        Format::OpenAi | Format::Responses => openai::refusal(fault),
     }
 }
 
@@ -84,8 +98,11 @@ pub(crate) fn error_event(format: Format) -> Event {
     match format {
         Format::Anthropic | Format::VertexAnthropic => anthropic::error_event(),
         Format::Bedrock => bedrock::error_event(),
+        Format::Cohere => cohere::error_event(),
+        Format::Ollama => ollama::error_event(),
+        Format::Responses => responses::error_event(),
         Format::Gemini | Format::Vertex => gemini::error_event(format),
-        _ => Event::data(openai::mid_answer().to_string()),
+        Format::OpenAi => Event::data(openai::mid_answer().to_string()),
     }
 }
 

@@ -55,7 +55,7 @@ pub(crate) fn steps(
     error: Event,
     rng: &mut Rng,
 ) -> Vec<Step> {
-    let mut writer = Writer { framing, eol: if script.crlf { "\r\n" } else { "\n" }, first: true, steps: Vec::new() };
+    let mut writer = Writer { framing, eol: if script.crlf { "\r\n" } else { "\n" }, sent: 0, steps: Vec::new() };
     let (content, fault) = faulty(script, events.content, error);
     if script.comments {
         writer.send(&[Event::comment("keepalive"), Event::comment("still thinking")]);
@@ -75,7 +75,8 @@ pub(crate) fn steps(
         }
         Some(Fault::Then(step)) => writer.steps.push(step),
         Some(Fault::Error(event)) => {
-            writer.send(&[event]);
+            let number = writer.sent;
+            writer.send(&[event.numbered(number)]);
             writer.close();
         }
     }
@@ -90,7 +91,8 @@ pub(crate) fn steps(
 struct Writer {
     framing: Framing,
     eol: &'static str,
-    first: bool,
+    /// Events, but for comments.
+    sent: usize,
     steps: Vec<Step>,
 }
 
@@ -104,8 +106,8 @@ impl Writer {
     fn chunk(&mut self, events: &[Event], tokens: u64) {
         let mut bytes = Vec::new();
         for event in events {
-            bytes.extend(self.framing.write(event, self.first, self.eol));
-            self.first = false;
+            bytes.extend(self.framing.write(event, self.sent == 0, self.eol));
+            self.sent += usize::from(!event.is_comment());
         }
         if !bytes.is_empty() {
             self.steps.push(Step::Send(bytes.into(), tokens));

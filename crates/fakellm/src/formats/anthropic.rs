@@ -10,6 +10,3 @@ mod reply;
 pub(crate) use ask::read;
 pub(crate) use errors::{allowance_headers, error_event, refusal};
 pub(crate) use reply::{events, whole};
-
-/// What the judge's thoughts are signed with. Thoughts of others are signed otherwise.
-const SIGNATURE: &str = "RmFrZUxMTSBzaWducyBpdHMgdGhvdWdodHMu";

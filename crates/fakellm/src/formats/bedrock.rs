@@ -10,6 +10,3 @@ mod reply;
 pub(crate) use ask::read;
 pub(crate) use errors::{error_event, refusal};
 pub(crate) use reply::{events, whole};
-
-/// What the judge's thoughts are signed with.
-const SIGNATURE: &str = "RmFrZUxMTSBzaWducyBpdHMgdGhvdWdodHMu";

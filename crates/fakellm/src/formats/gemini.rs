@@ -10,6 +10,3 @@ mod reply;
 pub(crate) use ask::read;
 pub(crate) use errors::{error_event, refusal};
 pub(crate) use reply::{events, whole};
-
-/// What stands for a thought that is not shown.
-const SIGNATURE: &str = "RmFrZUxMTSBzaWducyBpdHMgdGhvdWdodHMu";

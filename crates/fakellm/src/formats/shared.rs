@@ -11,6 +11,10 @@ const DIMENSIONS: u64 = 8;
 /// The longest embedding.
 const DIMENSIONS_MAX: u64 = 4096;
 
+/// What the judge signs thoughts with. Thoughts of others are signed otherwise.
+pub(crate) const SIGNATURE: &str = "RmFrZUxMTSBzaWducyBpdHMgdGhvdWdodHMu";
+const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
 /// The vector of an input; the same for the same place in the list.
 pub(crate) fn vector(ask: &Ask, input: u64) -> Vec<f32> {
     let length = ask.dimensions.unwrap_or(DIMENSIONS).min(DIMENSIONS_MAX);
@@ -61,3 +65,30 @@ pub(crate) fn with_usage(reply: &Reply<'_>, mut body: Value, name: &str, usage: 
 
 /// What a check found, or nothing.
 pub(crate) type Checked = Result<(), Refusal>;
+
+/// Standard base64 with padding: the form in which OpenAI's client asks for vectors.
+pub(crate) fn base64(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for three in bytes.chunks(3) {
+        let byte = |at: usize| u32::from(three.get(at).copied().unwrap_or_default());
+        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+        for at in 0..4 {
+            let sextet = bits >> (18 - 6 * at) & 63;
+            text.push(if at <= three.len() { char::from(BASE64[sextet as usize]) } else { '=' });
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::base64;
+
+    #[test]
+    fn base64_is_as_the_standard_has_it() {
+        let rows = [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")];
+        for (bytes, text) in rows {
+            assert_eq!(base64(bytes.as_bytes()), text);
+        }
+    }
+}

@@ -203,3 +203,33 @@ async fn limits_are_told() {
     assert_eq!((second.status, second.header("retry-after")), (429, "60"));
     assert_eq!(second.json()["error"]["type"], "rate_limit_error");
 }
+
+#[tokio::test]
+async fn at_google_the_path_names_the_model() {
+    let path = |verb: &str| format!("/p/v1/projects/q/locations/l/publishers/anthropic/models/c@1:{verb}");
+    let body = |fields: &str| format!(r#"{{{fields}"max_tokens":9,"messages":[{{"role":"user","content":"hi"}}]}}"#);
+    let versioned = body(r#""anthropic_version":"vertex-2023-10-16","#);
+    let whole = post_with(&fake("{strict: true, tokens: 1}"), &path("rawPredict"), &[], &versioned).await.json();
+    assert_eq!((&whole["model"], &whole["content"][0]["text"]), (&json!("c@1"), &json!("Every")));
+    let stream = post_with(&fake("{strict: true, tokens: 1}"), &path("streamRawPredict"), &[], &versioned).await;
+    assert!(told(&stream.text()).ends_with("message_stop {\"type\":\"message_stop\"}\n"), "{}", stream.text());
+    let rows = [
+        ("", body(""), "400 anthropic_version: Field required"),
+        (
+            "",
+            body(r#""anthropic_version":"2023-06-01","#),
+            "400 anthropic_version: Input should be 'vertex-2023-10-16'",
+        ),
+        (
+            "strict: true",
+            body(r#""anthropic_version":"vertex-2023-10-16","model":"c","#),
+            "400 model: Extra inputs are not permitted",
+        ),
+        ("key: k", versioned.clone(), "401 Request had invalid authentication credentials."),
+        ("status: 429", versioned.clone(), "429 Resource has been exhausted"),
+        ("status: 529", versioned, "529 Overloaded"),
+    ];
+    for (script, body, expected) in rows {
+        check_refused(script, &path("rawPredict"), &[], (&body, "/error/message"), expected).await;
+    }
+}

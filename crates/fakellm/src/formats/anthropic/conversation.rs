@@ -2,10 +2,9 @@
 
 use serde_json::Value;
 
-use super::SIGNATURE;
 use super::form::is_name;
 use crate::ask::Asked;
-use crate::formats::shared::{Checked, items};
+use crate::formats::shared::{Checked, SIGNATURE, items};
 use crate::refusal::Refusal;
 
 /// Refuses conversations that the API refuses.

@@ -12,8 +12,8 @@ use crate::target::Operation;
 const BUDGET_MIN: u64 = 1024;
 /// The most marks for the cache.
 const CACHE_MARKS_MAX: usize = 4;
-/// What Vertex AI wants for `anthropic_version`.
-const VERTEX_VERSION: &str = "vertex-2023-10-16";
+/// What Vertex AI takes for `anthropic_version`; newer clients of Anthropic's send the date.
+const VERTEX_VERSIONS: [&str; 2] = ["vertex-2023-10-16", "2026-10-21"];
 
 /// Refuses what the API always refuses, but for the conversation.
 pub(super) fn check(asked: &Asked<'_>, document: &Value) -> Checked {
@@ -37,8 +37,8 @@ fn version(asked: &Asked<'_>, document: &Value) -> Option<String> {
         Format::VertexAnthropic if document["anthropic_version"].is_null() => {
             Some("anthropic_version: Field required".into())
         }
-        Format::VertexAnthropic if document["anthropic_version"] != VERTEX_VERSION => {
-            Some(format!("anthropic_version: Input should be '{VERTEX_VERSION}'"))
+        Format::VertexAnthropic if !VERTEX_VERSIONS.iter().any(|known| document["anthropic_version"] == *known) => {
+            Some(format!("anthropic_version: Input should be '{}'", VERTEX_VERSIONS[0]))
         }
         Format::Anthropic if !asked.headers.contains_key("anthropic-version") => {
             Some("anthropic-version: header is required".into())

@@ -2,9 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::SIGNATURE;
 use crate::event::Event;
-use crate::formats::shared::{json_body, text};
+use crate::formats::shared::{SIGNATURE, json_body, text};
 use crate::replies::{ARGUMENTS, Finish, Part, Reply};
 use crate::stream::{Chunk, Events};
 use crate::target::Operation;

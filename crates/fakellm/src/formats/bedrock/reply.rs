@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::{SIGNATURE, embeddings};
+use super::embeddings;
 use crate::event::Event;
-use crate::formats::shared::{json_body, text};
+use crate::formats::shared::{SIGNATURE, json_body, text};
 use crate::replies::{ARGUMENTS, Finish, Part, Reply};
 use crate::stream::{Chunk, Events};
 use crate::target::Operation;

@@ -99,7 +99,7 @@ fn by_status(status: u16) -> (&'static str, &'static str) {
         409 => ("ABORTED", "The operation was aborted."),
         429 => ("RESOURCE_EXHAUSTED", "Resource has been exhausted (e.g. check quota)."),
         499 => ("CANCELLED", "The operation was cancelled."),
-        400..500 => ("INVALID_ARGUMENT", "Request contains an invalid argument."),
+        400..=499 => ("INVALID_ARGUMENT", "Request contains an invalid argument."),
         501 => ("UNIMPLEMENTED", "Operation is not implemented, or supported, or enabled."),
         503 => ("UNAVAILABLE", "The model is overloaded. Please try again later."),
         504 => ("DEADLINE_EXCEEDED", "Deadline expired before operation could complete."),

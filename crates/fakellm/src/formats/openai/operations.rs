@@ -4,14 +4,13 @@ use serde_json::{Value, json};
 
 use super::reply::Written;
 use crate::ask::Ask;
-use crate::formats::shared::{ranks, vector};
+use crate::formats::shared::{base64, ranks, vector};
 use crate::replies::Reply;
 use crate::stage::Stage;
 use crate::target::Operation;
 
 /// The beginning of an MP3, which is all that a test can tell apart from text.
 const SPEECH: &[u8] = b"ID3\x04\x00\x00\x00\x00\x00\x00\xff\xfb\x90\x64\x00\x00\x00\x00";
-const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /// A whole body and its content type.
 pub(crate) fn whole(reply: &Reply<'_>, path: &str) -> (Vec<u8>, &'static str) {
@@ -67,31 +66,4 @@ fn models(stage: &Stage, path: &str, created: u64) -> Value {
     }
     let data: Vec<_> = stage.models().into_iter().map(model).collect();
     json!({"object": "list", "data": data})
-}
-
-/// Standard base64 with padding: the form in which OpenAI's client asks for vectors.
-fn base64(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for three in bytes.chunks(3) {
-        let byte = |at: usize| u32::from(three.get(at).copied().unwrap_or_default());
-        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for at in 0..4 {
-            let sextet = bits >> (18 - 6 * at) & 63;
-            text.push(if at <= three.len() { char::from(BASE64[sextet as usize]) } else { '=' });
-        }
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::base64;
-
-    #[test]
-    fn base64_is_as_the_standard_has_it() {
-        let rows = [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")];
-        for (bytes, text) in rows {
-            assert_eq!(base64(bytes.as_bytes()), text);
-        }
-    }
 }
