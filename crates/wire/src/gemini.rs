@@ -1,33 +1,20 @@
-//! Google's `generateContent`.
+//! Google's `generateContent`, of AI Studio (`v1beta`) and Vertex AI (`v1`): the body is the same, only the paths differ.
 
-use crate::chat::Chat;
-use crate::format::*;
-use crate::reply::*;
-use bytes::Bytes;
-use weighbridge_domain::failure::{Failure, FailureKind};
-pub fn write_request(chat: &Chat, _: Target<'_>) -> Written {
-    Written { body: Bytes::new(), losses: chat.losses.clone() }
-}
-pub fn read_reply(_: &[u8], _: &Labels) -> Result<Reply, Failure> {
-    Err(Failure::new(FailureKind::BrokenReply, "stub"))
-}
-#[derive(Debug)]
-pub struct Reader;
-impl Reader {
-    pub fn new(_: &Labels) -> Self {
-        Self
-    }
-    pub fn read(&mut self, _: Frame<'_>, _: &mut Vec<Event>) {}
-    pub fn is_complete(&self) -> bool {
-        false
-    }
-}
-pub fn path(_: &str, _: bool) -> String {
-    String::new()
-}
-pub fn vertex_path(_: &str, _: &str, _: &str, _: bool) -> String {
-    String::new()
-}
-pub fn vertex_host(_: &str) -> String {
-    String::new()
-}
+mod config;
+mod contents;
+mod extra;
+mod logprobs;
+mod media;
+mod model;
+mod path;
+mod reply;
+mod request;
+mod stream;
+#[cfg(test)]
+mod tests;
+mod thinking;
+
+pub use path::{path, vertex_host, vertex_path};
+pub use reply::read_reply;
+pub use request::write_request;
+pub use stream::Reader;

@@ -27,6 +27,7 @@ pub(crate) struct UsageJson {
 #[serde(default)]
 struct Details {
     cached_tokens: Count,
+    cache_write_tokens: Count,
     reasoning_tokens: Count,
 }
 
@@ -45,24 +46,15 @@ impl UsageJson {
         };
         let prompt = self.prompt_tokens.or(self.input_tokens).saturating_add(beside);
         let total = self.total_tokens.0;
+        let read = self.prompt_tokens_details.or(self.input_tokens_details).unwrap_or_default();
+        let written = self.completion_tokens_details.or(self.output_tokens_details).unwrap_or_default();
         let usage = Usage {
             // Embeddings and rerankers report the total only.
             prompt_tokens: if prompt == 0 { total.saturating_sub(self.completion_tokens.0) } else { prompt },
             completion_tokens: self.completion_tokens.or(self.output_tokens),
-            cache_read_tokens: self
-                .prompt_tokens_details
-                .or(self.input_tokens_details)
-                .unwrap_or_default()
-                .cached_tokens
-                .or(self.cache_read_input_tokens)
-                .max(self.prompt_cache_hit_tokens.0),
-            cache_write_tokens: self.cache_creation_input_tokens.0,
-            reasoning_tokens: self
-                .completion_tokens_details
-                .or(self.output_tokens_details)
-                .unwrap_or_default()
-                .reasoning_tokens
-                .0,
+            cache_read_tokens: read.cached_tokens.or(self.cache_read_input_tokens).max(self.prompt_cache_hit_tokens.0),
+            cache_write_tokens: read.cache_write_tokens.or(self.cache_creation_input_tokens),
+            reasoning_tokens: written.reasoning_tokens.0,
         };
         (usage.total_tokens() > 0).then_some(usage)
     }
@@ -135,6 +127,10 @@ mod tests {
             ),
             (r#"{"prompt_tokens":9,"prompt_cache_hit_tokens":8,"completion_tokens":1}"#, "9+1 8/0 0"),
             (r#"{"input_tokens":9,"cache_read_input_tokens":4,"cache_creation_input_tokens":2}"#, "15+0 4/2 0"),
+            (
+                r#"{"input_tokens":9,"input_tokens_details":{"cached_tokens":4,"cache_write_tokens":3},"output_tokens":8,"output_tokens_details":{"reasoning_tokens":6},"total_tokens":17}"#,
+                "9+8 4/3 6",
+            ),
             (r#"{"prompt_tokens":9,"cache_creation_input_tokens":2}"#, "9+0 0/2 0"),
             (
                 r#"{"input_tokens":9,"output_tokens":5,"input_tokens_details":{"cached_tokens":6},"output_tokens_details":{"reasoning_tokens":2}}"#,
