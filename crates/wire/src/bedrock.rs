@@ -4,6 +4,7 @@
 
 mod family;
 mod fields;
+mod media;
 mod messages;
 mod reply;
 mod request;
