@@ -1,6 +1,6 @@
 //! Amazon Bedrock's Converse and ConverseStream.
 //!
-//! One shape for models of many makers, which do not take the same things; [`family`] knows who takes what.
+//! One shape for models of many makers, which do not take the same things; `family` knows who takes what.
 
 mod family;
 mod fields;
