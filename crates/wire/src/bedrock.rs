@@ -1,9 +1,10 @@
 //! Amazon Bedrock's Converse and ConverseStream.
 //!
-//! One shape for models of many makers, which do not take the same things; [`family`] knows who takes what.
+//! One shape for models of many makers, which do not take the same things; `family` knows who takes what.
 
 mod family;
 mod fields;
+mod media;
 mod messages;
 mod reply;
 mod request;

@@ -1,24 +1,17 @@
-//! Ollama's own chat.
+//! Ollama's own chat, `/api/chat`.
+//!
+//! It speaks `OpenAI`'s format too, but takes there neither the size of its context nor how long to keep a model.
 
-use crate::chat::Chat;
-use crate::format::*;
-use crate::reply::*;
-use bytes::Bytes;
-use weighbridge_domain::failure::{Failure, FailureKind};
-pub fn write_request(chat: &Chat, _: Target<'_>) -> Written {
-    Written { body: Bytes::new(), losses: chat.losses.clone() }
-}
-pub fn read_reply(_: &[u8], _: &Labels) -> Result<Reply, Failure> {
-    Err(Failure::new(FailureKind::BrokenReply, "stub"))
-}
-#[derive(Debug)]
-pub struct Reader;
-impl Reader {
-    pub fn new(_: &Labels) -> Self {
-        Self
-    }
-    pub fn read(&mut self, _: Frame<'_>, _: &mut Vec<Event>) {}
-    pub fn is_complete(&self) -> bool {
-        false
-    }
-}
+mod messages;
+mod reply;
+mod request;
+mod stream;
+#[cfg(test)]
+mod tests;
+
+pub use reply::read_reply;
+pub use request::write_request;
+pub use stream::Reader;
+
+/// What a loss says about a field that Ollama has no place for.
+const UNKNOWN: &str = "is not known to Ollama";

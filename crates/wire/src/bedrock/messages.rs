@@ -6,14 +6,14 @@ use aws_smithy_types::base64;
 use serde::Serialize;
 
 use super::family::Family;
-use crate::chat::{self, Cache, Chat, Content, Role, Source, ToolCall, ToolResult};
+use super::media::{self, Media, Names};
+use crate::chat::{self, Cache, Chat, Content, Role, ToolCall, ToolResult};
 use crate::json::Json;
 use crate::losses::Losses;
 
 /// Says nothing where something has to be said.
 const NOTHING: &str = ".";
 const LONGEST_ID: usize = 64;
-const LONGEST_NAME: usize = 200;
 
 #[derive(Debug, Serialize)]
 pub(super) struct Turn<'a> {
@@ -41,21 +41,6 @@ pub(super) enum Block<'a> {
     },
     ReasoningContent(Thought<'a>),
     CachePoint(CachePoint),
-}
-
-#[derive(Debug, Serialize)]
-pub(super) struct Media<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    name: Option<String>,
-    format: &'static str,
-    source: MediaSource<'a>,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-enum MediaSource<'a> {
-    Bytes(Cow<'a, str>),
-    S3Location { uri: &'a str },
 }
 
 #[derive(Debug, Serialize)]
@@ -90,7 +75,7 @@ pub(super) struct Turns<'a> {
 /// The turns of `chat` for a model of `family`.
 pub(super) fn turns<'a>(chat: &'a Chat, family: Family, losses: &mut Losses) -> Turns<'a> {
     let turns = Turns { system: Vec::new(), messages: Vec::new() };
-    let mut writer = Writer { family, turns, names: Vec::new(), losses };
+    let mut writer = Writer { family, turns, names: Names::default(), losses };
     for (at, message) in chat.messages.iter().enumerate() {
         writer.message(&format!("messages[{at}]"), message);
     }
@@ -121,8 +106,7 @@ pub(super) fn tool_use_id(id: &str) -> Cow<'_, str> {
 struct Writer<'a, 'l> {
     family: Family,
     turns: Turns<'a>,
-    /// The names that documents have so far, which must differ.
-    names: Vec<String>,
+    names: Names,
     losses: &'l mut Losses,
 }
 
@@ -186,9 +170,12 @@ impl<'a> Writer<'a, '_> {
             Content::Text(text) | Content::Refusal(text) => {
                 (!text.trim().is_empty()).then(|| Block::Text(text.as_str().into()))
             }
-            Content::Image { source, .. } => self.image(path, source).map(Block::Image),
-            Content::Document { source, name } => self.document(path, source, name.as_deref()).map(Block::Document),
-            Content::Audio { data, format } => self.audio(path, data, format).map(Block::Audio),
+            Content::Image { source, .. } => media::image(path, source, self.losses).map(Block::Image),
+            Content::Document { source, name } => {
+                let name = name.as_deref();
+                media::document(path, source, name, &mut self.names, self.losses).map(Block::Document)
+            }
+            Content::Audio { data, format } => media::audio(path, data, format, self.losses).map(Block::Audio),
             Content::ToolCall(call) => Some(self.call(path, call)),
             Content::ToolResult(result) => Some(self.result(path, result)),
             Content::Thinking { text, signature } => self.thought(text, signature.as_deref()),
@@ -203,82 +190,6 @@ impl<'a> Writer<'a, '_> {
     fn thought(&self, text: &'a str, signature: Option<&'a str>) -> Option<Block<'a>> {
         let signature = signature.filter(|signature| self.family.is_claude() && !signature.is_empty())?;
         Some(Block::ReasoningContent(Thought::ReasoningText { text, signature }))
-    }
-
-    fn image(&mut self, path: &str, source: &'a Source) -> Option<Media<'a>> {
-        let format = match source {
-            Source::Base64 { media_type, .. } => image_format(media_type.rsplit('/').next().unwrap_or_default()),
-            Source::Url(url) => image_format(url.rsplit('.').next().unwrap_or_default()),
-            Source::File(_) | Source::Text(_) => None,
-        };
-        let source = self.source(path, source)?;
-        if format.is_none() {
-            self.losses.note(path.to_owned(), "is no PNG, JPEG, GIF or WebP, which are what Bedrock takes");
-        }
-        Some(Media { name: None, format: format?, source })
-    }
-
-    fn document(&mut self, path: &str, source: &'a Source, name: Option<&str>) -> Option<Media<'a>> {
-        let by_name = |name: &str| name.rsplit_once('.').and_then(|(_, ending)| document_format(ending));
-        let format = match source {
-            Source::Base64 { media_type, .. } => document_format(media_type).or_else(|| name.and_then(by_name)),
-            Source::Url(url) => by_name(url).or_else(|| name.and_then(by_name)),
-            Source::Text(_) => name.and_then(by_name).or(Some("txt")),
-            Source::File(_) => None,
-        };
-        let source = self.source(path, source)?;
-        if format.is_none() {
-            self.losses.note(path.to_owned(), "is of a kind that Bedrock does not take");
-        }
-        let format = format?;
-        Some(Media { name: Some(self.document_name(name.unwrap_or_default())), format, source })
-    }
-
-    fn audio(&mut self, path: &str, data: &'a str, format: &str) -> Option<Media<'a>> {
-        const FORMATS: &[&str] = &["mp3", "opus", "wav", "aac", "flac", "mp4", "ogg", "m4a", "mpeg", "pcm", "webm"];
-        let known = FORMATS.iter().copied().find(|known| *known == format);
-        if known.is_none() {
-            self.losses.note(path.to_owned(), "is of a kind that Bedrock does not take");
-        }
-        Some(Media { name: None, format: known?, source: MediaSource::Bytes(data.into()) })
-    }
-
-    fn source(&mut self, path: &str, source: &'a Source) -> Option<MediaSource<'a>> {
-        match source {
-            Source::Base64 { data, .. } => Some(MediaSource::Bytes(data.into())),
-            Source::Text(text) if text.is_empty() => None,
-            Source::Text(text) => Some(MediaSource::Bytes(base64::encode(text).into())),
-            Source::Url(uri) if uri.starts_with("s3://") => Some(MediaSource::S3Location { uri }),
-            Source::Url(_) => {
-                self.losses.note(path.to_owned(), "is an address, and Bedrock fetches nothing but from S3");
-                None
-            }
-            Source::File(_) => {
-                self.losses.note(path.to_owned(), "is a file uploaded elsewhere");
-                None
-            }
-        }
-    }
-
-    /// A name of letters, digits, single spaces, hyphens, parentheses and brackets that no document has yet.
-    fn document_name(&mut self, name: &str) -> String {
-        let name = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
-        let is_good = |char: char| char.is_ascii_alphanumeric() || matches!(char, ' ' | '-' | '(' | ')' | '[' | ']');
-        let name: String = name.chars().map(|char| if is_good(char) { char } else { ' ' }).collect();
-        let words: Vec<&str> = name.split_whitespace().collect();
-        let mut stem = words.join(" ");
-        stem.truncate(LONGEST_NAME - 10);
-        if stem.is_empty() {
-            "document".clone_into(&mut stem);
-        }
-        let mut name = stem.clone();
-        let mut count = 1;
-        while self.names.contains(&name) {
-            count += 1;
-            name = format!("{stem} ({count})");
-        }
-        self.names.push(name.clone());
-        name
     }
 
     fn call(&mut self, path: &str, call: &'a ToolCall) -> Block<'a> {
@@ -363,30 +274,4 @@ fn results_first(content: &mut Vec<Block<'_>>) {
     }
     results.append(&mut others);
     *content = results;
-}
-
-fn image_format(name: &str) -> Option<&'static str> {
-    Some(match name.to_ascii_lowercase().as_str() {
-        "png" => "png",
-        "jpeg" | "jpg" => "jpeg",
-        "gif" => "gif",
-        "webp" => "webp",
-        _ => return None,
-    })
-}
-
-/// By the media type or by a file's ending.
-fn document_format(name: &str) -> Option<&'static str> {
-    Some(match name.to_ascii_lowercase().as_str() {
-        "application/pdf" | "pdf" => "pdf",
-        "text/csv" | "csv" => "csv",
-        "application/msword" | "doc" => "doc",
-        "application/vnd.openxmlformats-officedocument.wordprocessingml.document" | "docx" => "docx",
-        "application/vnd.ms-excel" | "xls" => "xls",
-        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet" | "xlsx" => "xlsx",
-        "text/html" | "html" | "htm" => "html",
-        "text/plain" | "txt" => "txt",
-        "text/markdown" | "md" => "md",
-        _ => return None,
-    })
 }
