@@ -137,6 +137,9 @@ fn vertex<'a>(plain: Target<'a>, rest: &'a str) -> Target<'a> {
     let raw = matches!(target.verb, "rawPredict" | "streamRawPredict");
     match publisher {
         "google" if !raw => target,
+        "anthropic" if raw && target.model == Some("count-tokens") => {
+            Target { format: Format::VertexAnthropic, operation: Operation::CountTokens, model: None, ..target }
+        }
         "anthropic" if raw => Target { format: Format::VertexAnthropic, ..target },
         _ => plain,
     }
@@ -227,6 +230,13 @@ mod tests {
         check_format(&vertex("google/models/g:predict"), Format::Vertex, Embeddings, "g", false);
         check_format(&vertex("google/models/g:rawPredict"), Format::Vertex, Unknown, "", false);
         check_format(&vertex("anthropic/models/c@1:rawPredict"), Format::VertexAnthropic, Chat, "c@1", false);
+        check_format(
+            &vertex("anthropic/models/count-tokens:rawPredict"),
+            Format::VertexAnthropic,
+            CountTokens,
+            "",
+            false,
+        );
         check_format(&vertex("anthropic/models/c@1:streamRawPredict"), Format::VertexAnthropic, Chat, "c@1", true);
         check_format("/a/model/c.v1%3A0/converse", Format::Bedrock, Chat, "c.v1:0", false);
         check_format("/a/model/arn:x%2Fy/converse-stream", Format::Bedrock, Chat, "arn:x/y", true);

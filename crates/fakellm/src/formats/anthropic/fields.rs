@@ -130,9 +130,13 @@ pub(super) fn check(asked: &Asked<'_>, document: &Value) -> Checked {
     if let Some(name) = NOT_COUNTED.iter().find(|name| counts && document.get(**name).is_some()) {
         return extra(name);
     }
-    // At Google the path names the model.
-    let stray = if format == Format::VertexAnthropic { "model" } else { "anthropic_version" };
-    if document.get(stray).is_some() {
+    // At Google the path names the model, but for counting.
+    let stray = match format {
+        Format::VertexAnthropic if counts => None,
+        Format::VertexAnthropic => Some("model"),
+        _ => Some("anthropic_version"),
+    };
+    if let Some(stray) = stray.filter(|stray| document.get(stray).is_some()) {
         return extra(stray);
     }
     let mut document = document.clone();

@@ -96,7 +96,7 @@ fn usage(reply: &Reply<'_>) -> Value {
     let (prompt, completion) = (reply.ask.prompt, reply.completion());
     json!({
         "input_tokens": prompt,
-        "input_tokens_details": {"cached_tokens": reply.cached()},
+        "input_tokens_details": {"cached_tokens": reply.cached(), "cache_write_tokens": 0},
         "output_tokens": completion,
         "output_tokens_details": {"reasoning_tokens": reply.reasoning()},
         "total_tokens": prompt + completion,
