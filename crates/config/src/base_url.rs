@@ -62,6 +62,11 @@ pub(crate) fn checked(text: &str, provider: &Provider) -> Option<String> {
             base += path;
         }
         _ => {
+            if provider.name == "cohere" && base.ends_with("/v1") {
+                // Its first version has another format.
+                base.truncate(base.len() - "/v1".len());
+            }
+            let path = base.split_once("://").map_or("", |(_, rest)| rest);
             let end = ADDRESSED_BY_ROOT.iter().find(|(name, _)| *name == provider.name).map(|(_, end)| *end);
             // A version that is written is meant.
             let is_versioned = path.rsplit('/').next().is_some_and(|last| last.starts_with('v') && last.len() < 8);
@@ -165,6 +170,7 @@ mod tests {
             ("gemini", "https://proxy/google", Some("https://proxy/google/v1beta")),
             ("gemini", "https://proxy/google/v1", Some("https://proxy/google/v1")),
             ("cohere", "https://api.cohere.com/v1", Some("https://api.cohere.com/v2")),
+            ("cohere", "https://proxy/cohere/v1", Some("https://proxy/cohere/v2")),
             ("cohere", "https://api.cohere.com/v2/chat", Some("https://api.cohere.com/v2")),
             ("cohere", "https://api.cohere.ai/compatibility/v1", Some("https://api.cohere.ai/compatibility/v1")),
         ];

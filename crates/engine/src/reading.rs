@@ -54,7 +54,7 @@ impl Reading<'_> {
         }
         let bytes = collect(body, LONGEST_REPLY).await?;
         let (bytes, usage) = self.whole(bytes)?;
-        let passes = matches!(self.exchange, Exchange::Same(_) | Exchange::Other);
+        let passes = matches!(self.exchange, Exchange::Same(_) | Exchange::Other | Exchange::Compatible);
         let content_type = if passes { content_type } else { JSON }.to_owned();
         let body = ReplyBody::Whole { bytes, usage, took: self.sent.elapsed() };
         Ok(Reply { losses: Losses::default(), content_type, headers, body })
@@ -74,7 +74,7 @@ impl Reading<'_> {
                 Some(StreamReader::Relayed(EventReader::new(ReaderOptions { strip_usage, format })))
             }
             // Legacy completions.
-            Exchange::Other if is_events => {
+            Exchange::Other | Exchange::Compatible if is_events => {
                 let strip_usage = self.call.deployment.endpoint.stream_usage && !request.stream_usage;
                 Some(StreamReader::Relayed(EventReader::new(ReaderOptions { strip_usage, format: Format::OpenAi })))
             }
@@ -90,7 +90,7 @@ impl Reading<'_> {
     fn whole(&self, bytes: Bytes) -> Result<(Bytes, Option<Usage>), Failure> {
         let request = self.call.request;
         match self.exchange {
-            Exchange::Same(_) | Exchange::Other => {
+            Exchange::Same(_) | Exchange::Other | Exchange::Compatible => {
                 let facts = whole::read(&bytes, request.operation)?;
                 Ok((bytes, facts.usage))
             }

@@ -85,7 +85,9 @@ pub fn encode(outgoing: &Outgoing<'_>, exchange: Exchange) -> Result<Encoded, Fa
             let body = body::json(outgoing, object, format);
             (translated::finished(outgoing, format, body), Losses::default())
         }
-        (Payload::Json(object), Exchange::Other) => (body::json(outgoing, object, Format::OpenAi), Losses::default()),
+        (Payload::Json(object), Exchange::Other | Exchange::Compatible) => {
+            (body::json(outgoing, object, Format::OpenAi), Losses::default())
+        }
         (Payload::Json(object), Exchange::Chat { client, provider }) => {
             translated::chat(outgoing, object, client, provider)?
         }
@@ -108,7 +110,7 @@ pub fn encode(outgoing: &Outgoing<'_>, exchange: Exchange) -> Result<Encoded, Fa
 fn format(exchange: Exchange) -> Format {
     match exchange {
         Exchange::Same(format) | Exchange::Chat { provider: format, .. } | Exchange::Embeddings(format) => format,
-        Exchange::Other => Format::OpenAi,
+        Exchange::Other | Exchange::Compatible => Format::OpenAi,
     }
 }
 

@@ -16,6 +16,8 @@ pub struct Chat {
     pub messages: Vec<Message>,
     /// Functions that may be called.
     pub tools: Vec<Tool>,
+    /// Tools that a provider runs itself, as it wants them written: the only one that can say them is the one that has them.
+    pub native_tools: Vec<NativeTool>,
     /// Which of them.
     pub tool_choice: Option<ToolChoice>,
     /// Whether several may be called at once.
@@ -198,6 +200,25 @@ pub struct Tool {
     pub strict: Option<bool>,
     /// As of [`Block`].
     pub cache: Option<Cache>,
+}
+
+/// A tool that a provider runs itself.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NativeTool {
+    /// Where it stood, as in `tools[1]`.
+    pub path: String,
+    /// Its `type`.
+    pub kind: String,
+    /// All of it.
+    pub json: Json,
+}
+
+impl NativeTool {
+    /// Whether it is Anthropic's: their types end in a date, as in `web_search_20250305`.
+    pub fn is_of_anthropic(&self) -> bool {
+        let date = self.kind.rsplit_once('_').map_or("", |(_, date)| date);
+        date.len() == 8 && date.bytes().all(|b| b.is_ascii_digit())
+    }
 }
 
 /// Which tool to call.

@@ -26,6 +26,8 @@ pub enum Exchange {
     Embeddings(Format),
     /// What is not a conversation, and only passes: in `OpenAI`'s words, or in those that several have in common.
     Other,
+    /// The same, by the OpenAI-compatible API that a provider of another format has beside its own.
+    Compatible,
 }
 
 impl Exchange {
@@ -40,21 +42,26 @@ impl Exchange {
             Operation::Messages => Format::Anthropic,
             Operation::Responses => Format::Responses,
             Operation::CountTokens if provider == Format::Anthropic => return Ok(Self::Same(provider)),
+            Operation::CountTokens if provider == Format::OpenAi => return Ok(Self::Other),
             Operation::Embeddings if provider == Format::OpenAi => return Ok(Self::Other),
             Operation::Embeddings if provider != Format::Anthropic => return Ok(Self::Embeddings(provider)),
             Operation::Rerank if matches!(provider, Format::OpenAi | Format::Cohere) => return Ok(Self::Other),
+            Operation::CountTokens | Operation::Embeddings => return Err(cannot(operation)),
             _ if provider == Format::OpenAi => return Ok(Self::Other),
-            _ => {
-                let what = operation.path().trim_start_matches('/');
-                let message = format!("the deployment's provider has no {what}; ask for a model that has");
-                return Err(Failure::new(FailureKind::BadRequest, message));
-            }
+            _ if matches!(provider, Format::Gemini | Format::Ollama) => return Ok(Self::Compatible),
+            _ => return Err(cannot(operation)),
         };
         if client == provider || (client == Format::Responses && provider == Format::OpenAi && has_responses) {
             return Ok(Self::Same(client));
         }
         Ok(Self::Chat { client, provider })
     }
+}
+
+fn cannot(operation: Operation) -> Failure {
+    let what = operation.path().trim_start_matches('/');
+    let message = format!("the deployment's provider has no {what}; ask for a model that has");
+    Failure::new(FailureKind::BadRequest, message)
 }
 
 /// The format that `wire` stands for.
@@ -87,6 +94,18 @@ pub fn read_request(format: Format, body: &[u8]) -> Result<Chat, Unreadable> {
 
 /// Writes `chat` for `target`, who speaks `format`.
 pub fn write_request(format: Format, chat: &Chat, target: Target<'_>) -> Written {
+    let mut written = written(format, chat, target);
+    for tool in &chat.native_tools {
+        if format != Format::Anthropic || !tool.is_of_anthropic() {
+            written
+                .losses
+                .note(tool.path.clone(), format!("is of the type {}, which this provider does not have", tool.kind));
+        }
+    }
+    written
+}
+
+fn written(format: Format, chat: &Chat, target: Target<'_>) -> Written {
     match format {
         Format::OpenAi => openai::write_request(chat, target),
         Format::Responses => responses::write_request(chat, target),
@@ -152,7 +171,10 @@ mod tests {
             (Operation::Embeddings, Wire::Ollama, false, Ok(Exchange::Embeddings(Format::Ollama))),
             (Operation::Embeddings, Wire::Anthropic, false, Err("embeddings")),
             (Operation::Rerank, Wire::Cohere, false, Ok(Exchange::Other)),
-            (Operation::Rerank, Wire::Gemini, false, Err("rerank")),
+            (Operation::Rerank, Wire::Gemini, false, Ok(Exchange::Compatible)),
+            (Operation::ImageGenerations, Wire::Gemini, false, Ok(Exchange::Compatible)),
+            (Operation::Completions, Wire::Ollama, false, Ok(Exchange::Compatible)),
+            (Operation::Completions, Wire::Bedrock, false, Err("completions")),
             (Operation::Speech, Wire::OpenAi, false, Ok(Exchange::Other)),
             (Operation::Speech, Wire::Anthropic, false, Err("audio/speech")),
         ];

@@ -31,7 +31,7 @@ async fn whole_replies() {
     let message = json!({"type": "message", "id": "msg_00000000000101", "status": "completed", "role": "assistant", "content": text});
     assert_eq!(reply["output"][1], message);
     let usage = json!({
-        "input_tokens": 5, "input_tokens_details": {"cached_tokens": 1}, "output_tokens": 7,
+        "input_tokens": 5, "input_tokens_details": {"cached_tokens": 1, "cache_write_tokens": 0}, "output_tokens": 7,
         "output_tokens_details": {"reasoning_tokens": 5}, "total_tokens": 12,
     });
     assert_eq!(reply["usage"], usage);

@@ -60,7 +60,7 @@ pub(super) fn all(outgoing: &Outgoing<'_>, exchange: Exchange) -> Result<HeaderM
     for (name, value) in &outgoing.deployment.endpoint.headers {
         headers.insert(header_name(name)?, secret_value(value)?);
     }
-    if let Some((name, value)) = credential(outgoing)? {
+    if let Some((name, value)) = credential(outgoing, exchange)? {
         headers.insert(name, value);
     }
     Ok(headers)
@@ -94,8 +94,12 @@ fn may_forward(name: &str, outgoing: &Outgoing<'_>) -> bool {
 }
 
 /// The header that proves who is calling, where it is known already.
-fn credential(outgoing: &Outgoing<'_>) -> Result<Option<(HeaderName, HeaderValue)>, Failure> {
+fn credential(outgoing: &Outgoing<'_>, exchange: Exchange) -> Result<Option<(HeaderName, HeaderValue)>, Failure> {
     match outgoing.auth().as_ref() {
+        // OpenAI-compatible APIs take keys as OpenAI does.
+        Auth::Header { secret, .. } if exchange == Exchange::Compatible => {
+            Ok(Some((header::AUTHORIZATION, bearer(secret)?)))
+        }
         Auth::Header { name, secret } => Ok(Some((header_name(name)?, secret_value(secret)?))),
         Auth::Bearer(secret) => Ok(Some((header::AUTHORIZATION, bearer(secret)?))),
         Auth::None | Auth::Query { .. } | Auth::Aws(_) | Auth::Google(_) | Auth::Entra(_) => Ok(None),

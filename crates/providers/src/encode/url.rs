@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use http::Uri;
 use weighbridge_domain::deployment::{Auth, Paths};
 use weighbridge_domain::failure::{Failure, FailureKind};
+use weighbridge_domain::provider::Wire;
 use weighbridge_domain::request::Operation;
 use weighbridge_wire::exchange::Exchange;
 use weighbridge_wire::format::Format;
@@ -56,6 +57,10 @@ fn path(outgoing: &Outgoing<'_>, exchange: Exchange) -> Cow<'static, str> {
     match exchange {
         Exchange::Embeddings(format) => embeddings::path(format, model).into(),
         Exchange::Other => operation.path().into(),
+        Exchange::Compatible => match outgoing.deployment.endpoint.wire {
+            Wire::Ollama => format!("/v1{}", operation.path()).into(),
+            _ => format!("/openai{}", operation.path()).into(),
+        },
         Exchange::Same(format) | Exchange::Chat { provider: format, .. } => match format {
             Format::OpenAi => Operation::Chat.path().into(),
             Format::Responses => Operation::Responses.path().into(),
@@ -86,7 +91,7 @@ fn vertex(outgoing: &Outgoing<'_>, exchange: Exchange, project: &str, location: 
             format!("{place}/publishers/google/models/{}:predict", escaped(model))
         }
         Format::Gemini => gemini::vertex_path(project, location, model, stream),
-        _ => format!("{place}/endpoints/openapi{}", path(outgoing, exchange)),
+        _ => format!("{place}/endpoints/openapi{}", operation.path()),
     }
 }
 

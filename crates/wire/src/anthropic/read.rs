@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use weighbridge_domain::json::JsonObject;
 
 use super::content::{self, CacheJson, object, wrong};
-use crate::chat::{Chat, Message, Reasoning, ReplyFormat, Role, Tool, ToolChoice};
+use crate::chat::{Chat, Message, NativeTool, Reasoning, ReplyFormat, Role, Tool, ToolChoice};
 use crate::format::Unreadable;
 use crate::json::Json;
 
@@ -187,7 +187,8 @@ fn tools(chat: &mut Chat, raw: &str) -> Result<Vec<Tool>, Unreadable> {
         let tool: ToolJson<'_> = serde_json::from_str(tool.get())
             .map_err(|error| wrong(&path, format!("expected an object with name and input_schema: {error}")))?;
         if let Some(kind) = tool.kind.as_deref().filter(|kind| *kind != "custom") {
-            chat.losses.note(path, format!("is a tool of type {kind}, which only Anthropic has"));
+            let json = Json::parse(all[at].get()).unwrap_or_else(Json::empty_object);
+            chat.native_tools.push(NativeTool { path, kind: kind.to_owned(), json });
             continue;
         }
         let name = tool.name.ok_or_else(|| wrong(&format!("{path}.name"), "expected a text"))?;
@@ -309,9 +310,7 @@ mod tests {
                     {"type":"tool_result","tool_use_id":"toolu_2"},
                     {"type":"search_result","source":"https://a","title":"A","content":[{"type":"text","text":"found"}]}]},
                 {"role":"system","content":"Go on."}]}"#,
-            expect![[
-                r#"Chat { model: "m", messages: [Message { role: System, name: None, blocks: [Block { Text("Be brief."), cache: Some(Hour) }] }, Message { role: User, name: None, blocks: [Block { Text("hi"),  }] }, Message { role: Assistant, name: None, blocks: [Block { Thinking { text: "hm", signature: Some("Eq") },  }, Block { RedactedThinking { data: "Em" },  }, Block { Text("Let me see."),  }, Block { ToolCall(ToolCall { id: "toolu_1", name: "add", arguments: "{ \"a\": 1.0 }", signature: None }),  }] }, Message { role: User, name: None, blocks: [Block { ToolResult(ToolResult { call_id: "toolu_1", blocks: [Block { Text("3"),  }], is_error: true }),  }, Block { ToolResult(ToolResult { call_id: "toolu_2", blocks: [], is_error: false }),  }, Block { Text("A\nhttps://a\nfound"),  }] }, Message { role: System, name: None, blocks: [Block { Text("Go on."),  }] }], tools: [], tool_choice: None, parallel_tool_calls: None, reply_format: Text, reasoning: None, max_tokens: None, temperature: None, top_p: None, top_k: None, frequency_penalty: None, presence_penalty: None, seed: None, stop: [], n: None, logprobs: None, user: None, stream: false, extra: [], losses: Losses([Loss { path: "messages[1].content[4]", why: "is a block of type server_tool_use, which only Anthropic knows" }, Loss { path: "messages[2].content[0].content[1]", why: "is a block of type tool_reference, which only Anthropic knows" }]) }"#
-            ]],
+            expect![[r#"Chat { model: "m", messages: [Message { role: System, name: None, blocks: [Block { Text("Be brief."), cache: Some(Hour) }] }, Message { role: User, name: None, blocks: [Block { Text("hi"),  }] }, Message { role: Assistant, name: None, blocks: [Block { Thinking { text: "hm", signature: Some("Eq") },  }, Block { RedactedThinking { data: "Em" },  }, Block { Text("Let me see."),  }, Block { ToolCall(ToolCall { id: "toolu_1", name: "add", arguments: "{ \"a\": 1.0 }", signature: None }),  }] }, Message { role: User, name: None, blocks: [Block { ToolResult(ToolResult { call_id: "toolu_1", blocks: [Block { Text("3"),  }], is_error: true }),  }, Block { ToolResult(ToolResult { call_id: "toolu_2", blocks: [], is_error: false }),  }, Block { Text("A\nhttps://a\nfound"),  }] }, Message { role: System, name: None, blocks: [Block { Text("Go on."),  }] }], tools: [], native_tools: [], tool_choice: None, parallel_tool_calls: None, reply_format: Text, reasoning: None, max_tokens: None, temperature: None, top_p: None, top_k: None, frequency_penalty: None, presence_penalty: None, seed: None, stop: [], n: None, logprobs: None, user: None, stream: false, extra: [], losses: Losses([Loss { path: "messages[1].content[4]", why: "is a block of type server_tool_use, which only Anthropic knows" }, Loss { path: "messages[2].content[0].content[1]", why: "is a block of type tool_reference, which only Anthropic knows" }]) }"#]],
         );
     }
 
@@ -326,9 +325,7 @@ mod tests {
                 {"type":"document","source":{"type":"text","media_type":"text/plain","data":"plain"}},
                 {"type":"document","source":{"type":"file","file_id":"file_1"}},
                 {"type":"document","source":{"type":"content","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]}}]}]}"#,
-            expect![[
-                r#"Chat { model: "", messages: [Message { role: User, name: None, blocks: [Block { Image { source: Base64 { media_type: "image/png", data: "aGk=" }, detail: None },  }, Block { Image { source: Url("https://a/b.png"), detail: None },  }, Block { Document { source: Base64 { media_type: "application/pdf", data: "aGk=" }, name: Some("A") },  }, Block { Document { source: Text("plain"), name: None },  }, Block { Document { source: File("file_1"), name: None },  }, Block { Document { source: Text("ab"), name: None },  }] }], tools: [], tool_choice: None, parallel_tool_calls: None, reply_format: Text, reasoning: None, max_tokens: None, temperature: None, top_p: None, top_k: None, frequency_penalty: None, presence_penalty: None, seed: None, stop: [], n: None, logprobs: None, user: None, stream: false, extra: [], losses: Losses([Loss { path: "messages[0].content[2].citations", why: "is not known to other providers" }, Loss { path: "messages[0].content[2].context", why: "is not known to other providers" }]) }"#
-            ]],
+            expect![[r#"Chat { model: "", messages: [Message { role: User, name: None, blocks: [Block { Image { source: Base64 { media_type: "image/png", data: "aGk=" }, detail: None },  }, Block { Image { source: Url("https://a/b.png"), detail: None },  }, Block { Document { source: Base64 { media_type: "application/pdf", data: "aGk=" }, name: Some("A") },  }, Block { Document { source: Text("plain"), name: None },  }, Block { Document { source: File("file_1"), name: None },  }, Block { Document { source: Text("ab"), name: None },  }] }], tools: [], native_tools: [], tool_choice: None, parallel_tool_calls: None, reply_format: Text, reasoning: None, max_tokens: None, temperature: None, top_p: None, top_k: None, frequency_penalty: None, presence_penalty: None, seed: None, stop: [], n: None, logprobs: None, user: None, stream: false, extra: [], losses: Losses([Loss { path: "messages[0].content[2].citations", why: "is not known to other providers" }, Loss { path: "messages[0].content[2].context", why: "is not known to other providers" }]) }"#]],
         );
     }
 
@@ -340,9 +337,7 @@ mod tests {
                 "tools":[{"name":"add","description":"Adds.","input_schema":{"type":"object"},"cache_control":{"type":"ephemeral"}},
                     {"type":"web_search_20250305","name":"web_search"}],
                 "tool_choice":{"type":"any","disable_parallel_tool_use":true}}"#,
-            expect![[
-                r#"Chat { model: "m", messages: [], tools: [Tool { name: "add", description: Some("Adds."), parameters: Some({"type":"object"}), strict: None, cache: Some(Usual) }], tool_choice: Some(Required), parallel_tool_calls: Some(false), reply_format: Text, reasoning: None, max_tokens: Some(9), temperature: Some(0.5), top_p: Some(0.9), top_k: Some(3), frequency_penalty: None, presence_penalty: None, seed: None, stop: ["END"], n: None, logprobs: None, user: Some("u"), stream: true, extra: [("service_tier", "default"), ("container", "c_1")], losses: Losses([Loss { path: "tools[1]", why: "is a tool of type web_search_20250305, which only Anthropic has" }]) }"#
-            ]],
+            expect![[r#"Chat { model: "m", messages: [], tools: [Tool { name: "add", description: Some("Adds."), parameters: Some({"type":"object"}), strict: None, cache: Some(Usual) }], native_tools: [NativeTool { path: "tools[1]", kind: "web_search_20250305", json: {"type":"web_search_20250305","name":"web_search"} }], tool_choice: Some(Required), parallel_tool_calls: Some(false), reply_format: Text, reasoning: None, max_tokens: Some(9), temperature: Some(0.5), top_p: Some(0.9), top_k: Some(3), frequency_penalty: None, presence_penalty: None, seed: None, stop: ["END"], n: None, logprobs: None, user: Some("u"), stream: true, extra: [("service_tier", "default"), ("container", "c_1")], losses: Losses([]) }"#]],
         );
     }
 

@@ -8,7 +8,7 @@ use super::part::Part;
 use super::read::thinking_of;
 use super::sampling::Sampling;
 use super::thinking::{Thinking, ThinkingJson};
-use super::tools::{ToolChoiceJson, ToolJson, tool_choice, tools};
+use super::tools::{ToolChoiceJson, tool_choice, tools};
 use super::turns::{Turn, Turns};
 use crate::chat::{Chat, Reasoning, ReplyFormat};
 use crate::format::{Target, Written};
@@ -51,7 +51,7 @@ pub fn write_request(chat: &Chat, target: Target<'_>) -> Written {
         max_tokens: thinking.max_tokens,
         system: turns.system,
         messages: turns.messages,
-        tools: tools(chat),
+        tools: all_tools(chat),
         tool_choice: tool_choice(chat, &thinking, &mut losses),
         thinking: thinking.config,
         output_config: OutputConfigJson::of(thinking.effort, schema),
@@ -69,6 +69,12 @@ pub fn write_request(chat: &Chat, target: Target<'_>) -> Written {
     Written { body, losses }
 }
 
+/// Those of the client, and those that Anthropic runs itself.
+fn all_tools(chat: &Chat) -> Vec<Json> {
+    let native = chat.native_tools.iter().filter(|tool| tool.is_of_anthropic()).map(|tool| tool.json.clone());
+    tools(chat).iter().map(Json::of).chain(native).collect()
+}
+
 #[derive(Serialize)]
 struct Body<'a> {
     model: &'a str,
@@ -77,7 +83,7 @@ struct Body<'a> {
     system: Vec<Part<'a>>,
     messages: Vec<Turn<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    tools: Vec<ToolJson<'a>>,
+    tools: Vec<Json>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tool_choice: Option<ToolChoiceJson<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]

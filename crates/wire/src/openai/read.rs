@@ -9,7 +9,9 @@ use weighbridge_domain::json::JsonObject;
 
 use super::content::FunctionJson as CalledJson;
 use super::content::{self, CacheJson, CallJson, ThoughtJson, wrong};
-use crate::chat::{Block, Chat, Content, Message, Reasoning, ReplyFormat, Role, Tool, ToolChoice, ToolResult};
+use crate::chat::{
+    Block, Chat, Content, Message, NativeTool, Reasoning, ReplyFormat, Role, Tool, ToolChoice, ToolResult,
+};
 use crate::format::Unreadable;
 use crate::json::Json;
 
@@ -78,7 +80,7 @@ pub fn is_set(chat: &Chat, key: &str) -> bool {
     match key {
         "model" => !chat.model.is_empty(),
         "messages" => !chat.messages.is_empty(),
-        "tools" | "functions" => !chat.tools.is_empty(),
+        "tools" | "functions" => !chat.tools.is_empty() || !chat.native_tools.is_empty(),
         "tool_choice" | "function_call" => chat.tool_choice.is_some(),
         "parallel_tool_calls" => chat.parallel_tool_calls.is_some(),
         "response_format" => chat.reply_format != ReplyFormat::Text,
@@ -101,7 +103,10 @@ pub fn is_set(chat: &Chat, key: &str) -> bool {
 /// Takes out of `chat` what the field `key` would put there.
 pub fn unset(chat: &mut Chat, key: &str) {
     match key {
-        "tools" | "functions" => chat.tools.clear(),
+        "tools" | "functions" => {
+            chat.tools.clear();
+            chat.native_tools.clear();
+        }
         "tool_choice" | "function_call" => chat.tool_choice = None,
         "parallel_tool_calls" => chat.parallel_tool_calls = None,
         "response_format" => chat.reply_format = ReplyFormat::Text,
@@ -267,19 +272,20 @@ impl FunctionJson<'_> {
 }
 
 fn tools(chat: &mut Chat, raw: &str) -> Result<Vec<Tool>, Unreadable> {
-    let all: Vec<ToolJson<'_>> =
-        serde_json::from_str(raw).map_err(|error| wrong("tools", &format!("a list of tools: {error}")))?;
+    let all: Vec<&RawValue> = value("tools", raw, "a list of tools")?;
     let mut tools = Vec::with_capacity(all.len());
-    for (at, json) in all.into_iter().enumerate() {
+    chat.native_tools.clear();
+    for (at, raw) in all.into_iter().enumerate() {
+        let path = format!("tools[{at}]");
+        let json: ToolJson<'_> =
+            serde_json::from_str(raw.get()).map_err(|error| wrong(&path, &format!("a tool: {error}")))?;
         let cache = json.cache_control.as_ref().map(CacheJson::cache);
         match (json.kind.as_deref(), json.function) {
             (None | Some("function"), Some(function)) => tools.push(function.tool(cache)),
-            (None | Some("function"), None) => return Err(wrong(&format!("tools[{at}].function"), "a function")),
+            (None | Some("function"), None) => return Err(wrong(&format!("{path}.function"), "a function")),
             (Some(kind), _) => {
-                chat.losses.note(
-                    format!("tools[{at}]"),
-                    format!("is of the kind {kind:?}, which only its own provider knows"),
-                );
+                let json = Json::parse(raw.get()).unwrap_or_else(Json::empty_object);
+                chat.native_tools.push(NativeTool { path, kind: kind.to_owned(), json });
             }
         }
     }

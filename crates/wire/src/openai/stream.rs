@@ -112,10 +112,14 @@ impl Reader {
                     add(begin(&call, index, &self.labels, self.calls.len() - 1));
                 }
                 let arguments = call.function.arguments.map(|arguments| arguments.0.into_owned());
-                arguments.filter(|json| !json.is_empty()).map(|json| add(Delta::Arguments { index, json }));
+                if let Some(json) = arguments.filter(|json| !json.is_empty()) {
+                    add(Delta::Arguments { index, json });
+                }
             }
         }
-        json.logprobs.filter(Json::is_object).map(|json| add(Delta::Logprobs(json)));
+        if let Some(logprobs) = json.logprobs.filter(Json::is_object) {
+            add(Delta::Logprobs(logprobs));
+        }
         if let Some(reason) = json.finish_reason {
             self.is_complete = true;
             let mut finish = finish(&reason);

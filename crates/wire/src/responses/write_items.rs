@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::object::{ContentOut, ItemOut, PartOut};
-use crate::chat::{Block, Content, Message, Role, Source, ToolCall, ToolResult};
+use crate::chat::{Content, Message, Role, Source, ToolCall, ToolResult};
 use crate::losses::Losses;
 
 /// The longest id of a call that the API takes.
