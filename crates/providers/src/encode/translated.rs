@@ -103,3 +103,130 @@ fn rewritten(body: Bytes, set: &[(&str, &str)], dropped: &str) -> Bytes {
         Err(_) => body,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use serde_json::value::RawValue;
+    use weighbridge_domain::deployment::{Deployment, Endpoint, ModelTemplate, Paths};
+    use weighbridge_domain::drop_path::parse;
+    use weighbridge_domain::json::JsonObject;
+    use weighbridge_domain::plan::StopOptions;
+    use weighbridge_domain::provider::Wire;
+    use weighbridge_domain::request::{Operation, Payload};
+    use weighbridge_wire::exchange::Exchange;
+
+    use crate::encode::{Outgoing, encode};
+
+    fn members(text: &str) -> Vec<(String, Box<RawValue>)> {
+        let object = JsonObject::parse(Bytes::copy_from_slice(text.as_bytes())).unwrap();
+        object.keys().map(|key| (key.to_owned(), object.get(key).unwrap().unwrap())).collect()
+    }
+
+    struct Case<'a> {
+        operation: Operation,
+        wire: Wire,
+        paths: Paths,
+        stream: bool,
+        body: &'a str,
+    }
+
+    impl Case<'_> {
+        /// What is sent, the deployment having a default and a drop of its own, and what is lost.
+        fn sent(&self, overrides: &str, drops: &str, refuses: bool) -> Result<String, String> {
+            let endpoint =
+                Endpoint { wire: self.wire, paths: self.paths.clone(), ..Endpoint::new("p", "https://h/v1") };
+            let mut deployment = Deployment::new("d", "g", ModelTemplate::new("claude-3-5-haiku"), endpoint);
+            deployment.body_defaults = members(r#"{"max_tokens":77,"temperature":0.5,"seed":7}"#);
+            deployment.body_drops = vec!["user".to_owned()];
+            deployment.refuses_losses = refuses;
+            let options = StopOptions {
+                overrides: members(overrides),
+                drops: drops.split_whitespace().map(|path| parse(path).unwrap()).collect(),
+                ..StopOptions::default()
+            };
+            let outgoing = Outgoing {
+                deployment: &deployment,
+                model: "claude-3-5-haiku",
+                operation: self.operation,
+                payload: &Payload::Json(JsonObject::parse(Bytes::copy_from_slice(self.body.as_bytes())).unwrap()),
+                stream: self.stream,
+                options: &options,
+                headers: &[],
+                format_headers: &[("anthropic-beta".to_owned(), "b".to_owned())],
+                request_id: "r",
+            };
+            let wire = deployment.endpoint.wire_of("claude-3-5-haiku");
+            let exchange = Exchange::between(self.operation, wire, false).unwrap();
+            let encoded = encode(&outgoing, exchange).map_err(|failure| failure.message)?;
+            let lost: Vec<String> = encoded.losses.iter().map(ToString::to_string).collect();
+            let headers = encoded.request.headers();
+            let beta = if headers.contains_key("anthropic-beta") { " beta" } else { "" };
+            let version = if headers.contains_key("anthropic-version") { " version" } else { "" };
+            let body = std::str::from_utf8(encoded.request.body()).unwrap();
+            Ok(format!("{body}{beta}{version} {lost:?}"))
+        }
+    }
+
+    fn chat(wire: Wire, body: &str) -> Case<'_> {
+        Case { operation: Operation::Chat, wire, paths: Paths::Plain, stream: false, body }
+    }
+
+    fn messages(wire: Wire, body: &str) -> Case<'_> {
+        Case { operation: Operation::Messages, ..chat(wire, body) }
+    }
+
+    const CHAT: &str = r#"{"model":"g","messages":[{"role":"user","content":"hi"}],"user":"u","num_retries":1}"#;
+    const MESSAGES: &str = r#"{"model":"g","max_tokens":9,"messages":[{"role":"user","content":"hi"}],"metadata":{"user_id":"u"},"num_retries":1}"#;
+
+    #[test]
+    fn what_configuration_sets_is_said_in_the_providers_words() {
+        assert_eq!(
+            chat(Wire::Anthropic, CHAT).sent("{}", "", false).unwrap(),
+            r#"{"model":"claude-3-5-haiku","max_tokens":77,"messages":[{"role":"user","content":[{"type":"text","text":"hi"}]}],"temperature":0.5} version ["seed is not known to Anthropic"]"#
+        );
+        assert_eq!(
+            chat(Wire::Anthropic, CHAT).sent(r#"{"max_tokens":5}"#, "seed temperature", false).unwrap(),
+            r#"{"model":"claude-3-5-haiku","max_tokens":5,"messages":[{"role":"user","content":[{"type":"text","text":"hi"}]}]} version []"#
+        );
+        assert_eq!(
+            messages(Wire::OpenAi, MESSAGES).sent(r#"{"temperature":0.1}"#, "", false).unwrap(),
+            r#"{"model":"claude-3-5-haiku","messages":[{"role":"user","content":"hi"}],"max_tokens":9,"temperature":0.1,"seed":7} []"#
+        );
+    }
+
+    #[test]
+    fn what_both_speak_passes_with_what_the_format_knows() {
+        assert_eq!(
+            messages(Wire::Anthropic, MESSAGES).sent("{}", "", false).unwrap(),
+            r#"{"max_tokens":9,"messages":[{"role":"user","content":"hi"}],"metadata":{"user_id":"u"},"model":"claude-3-5-haiku","temperature":0.5} beta version []"#
+        );
+        let paths = Paths::Vertex { project: "p".to_owned(), location: "l".to_owned() };
+        let vertex = Case { paths, ..messages(Wire::Gemini, MESSAGES) };
+        assert_eq!(
+            vertex.sent("{}", "temperature", false).unwrap(),
+            r#"{"max_tokens":9,"messages":[{"role":"user","content":"hi"}],"metadata":{"user_id":"u"},"anthropic_version":"vertex-2023-10-16"} beta []"#
+        );
+    }
+
+    #[test]
+    fn streams_ask_for_usage_where_the_format_leaves_it_open() {
+        let streamed = Case { stream: true, ..messages(Wire::OpenAi, MESSAGES) };
+        let sent = streamed.sent("{}", "seed temperature", false).unwrap();
+        assert!(sent.contains(r#""stream":true,"stream_options":{"include_usage":true}"#), "{sent}");
+        let streamed = Case { stream: true, ..chat(Wire::Anthropic, CHAT) };
+        assert!(!streamed.sent("{}", "", false).unwrap().contains("stream_options"));
+    }
+
+    #[test]
+    fn losses_are_refused_where_that_is_asked() {
+        let refused = chat(Wire::Anthropic, CHAT).sent("{}", "", true).unwrap_err();
+        assert_eq!(
+            refused,
+            "seed is not known to Anthropic; leave it out, or set drop_params: true for this deployment"
+        );
+        assert!(chat(Wire::Anthropic, CHAT).sent("{}", "seed", true).is_ok());
+        let wrong = messages(Wire::OpenAi, r#"{"messages":[{"role":"robot","content":"x"}]}"#).sent("{}", "", false);
+        assert!(wrong.unwrap_err().starts_with("messages[0].role"));
+    }
+}

@@ -111,3 +111,110 @@ fn escaped(text: &str) -> Cow<'_, str> {
     }
     Cow::Owned(out)
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use weighbridge_domain::deployment::{Deployment, Endpoint, ModelTemplate, Paths};
+    use weighbridge_domain::json::JsonObject;
+    use weighbridge_domain::plan::StopOptions;
+    use weighbridge_domain::provider::Wire;
+    use weighbridge_domain::request::{Operation, Payload};
+    use weighbridge_wire::exchange::Exchange;
+
+    use super::{Outgoing, of};
+
+    fn url(wire: Wire, paths: Paths, base: &str, model: &str, operation: Operation, stream: bool) -> String {
+        let endpoint = Endpoint { wire, paths, ..Endpoint::new("p", base) };
+        let exchange = Exchange::between(operation, endpoint.wire_of(model), endpoint.responses).unwrap();
+        let deployment = Deployment::new("d", "g", ModelTemplate::new(model), endpoint);
+        let outgoing = Outgoing {
+            deployment: &deployment,
+            model,
+            operation,
+            payload: &Payload::Json(JsonObject::parse(Bytes::from_static(b"{}")).unwrap()),
+            stream,
+            options: &StopOptions::default(),
+            headers: &[],
+            format_headers: &[],
+            request_id: "r",
+        };
+        of(&outgoing, exchange).unwrap().to_string()
+    }
+
+    #[test]
+    fn paths_are_the_formats_own() {
+        use Operation::{Chat, Completions, CountTokens, Embeddings, ImageGenerations, Messages, Rerank, Responses};
+        let (anthropic, google) = ("https://a/v1", "https://g/v1beta");
+        let bedrock = "https://bedrock-runtime.eu-central-1.amazonaws.com";
+        let claude = "anthropic.claude-3-7-sonnet-20250219-v1:0";
+        let rows = [
+            (Wire::OpenAi, "https://o/v1", "m", Messages, false, "https://o/v1/chat/completions"),
+            (Wire::OpenAi, "https://o/v1", "m", Responses, true, "https://o/v1/chat/completions"),
+            (Wire::Anthropic, anthropic, "claude", Chat, true, "https://a/v1/messages"),
+            (Wire::Anthropic, anthropic, "claude", CountTokens, false, "https://a/v1/messages/count_tokens"),
+            (Wire::Gemini, google, "g-2", Chat, false, "https://g/v1beta/models/g-2:generateContent"),
+            (Wire::Gemini, google, "g-2", Messages, true, "https://g/v1beta/models/g-2:streamGenerateContent?alt=sse"),
+            (Wire::Gemini, google, "g-2", ImageGenerations, false, "https://g/v1beta/openai/images/generations"),
+            (Wire::Cohere, "https://c/v2", "command", Chat, false, "https://c/v2/chat"),
+            (Wire::Cohere, "https://c/v2", "rerank", Rerank, false, "https://c/v2/rerank"),
+            (Wire::Ollama, "http://l:11434", "qwen3:8b", Chat, true, "http://l:11434/api/chat"),
+            (Wire::Ollama, "http://l:11434", "qwen3:8b", Completions, true, "http://l:11434/v1/completions"),
+            (Wire::Ollama, "http://l:11434", "nomic", Embeddings, false, "http://l:11434/api/embed"),
+        ];
+        for (wire, base, model, operation, stream, expected) in rows {
+            assert_eq!(url(wire, Paths::Plain, base, model, operation, stream), expected);
+        }
+        for (stream, end) in [(false, "converse"), (true, "converse-stream")] {
+            let url = url(Wire::Bedrock, Paths::Plain, bedrock, claude, Chat, stream);
+            assert_eq!(url, format!("{bedrock}/model/anthropic.claude-3-7-sonnet-20250219-v1%3A0/{end}"));
+        }
+    }
+
+    #[test]
+    fn vertex_has_a_place_for_every_publisher() {
+        use Operation::{Chat, CountTokens, Embeddings, Messages};
+        let rows = [
+            ("gemini-2.5-pro", Chat, false, "publishers/google/models/gemini-2.5-pro:generateContent"),
+            ("gemini-2.5-pro", Chat, true, "publishers/google/models/gemini-2.5-pro:streamGenerateContent?alt=sse"),
+            ("claude-opus-4@20250514", Chat, false, "publishers/anthropic/models/claude-opus-4%4020250514:rawPredict"),
+            ("claude-opus-4@1", Messages, true, "publishers/anthropic/models/claude-opus-4%401:streamRawPredict"),
+            ("claude-opus-4@1", CountTokens, false, "publishers/anthropic/models/count-tokens:rawPredict"),
+            ("meta/llama-4-scout", Chat, true, "endpoints/openapi/chat/completions"),
+            ("text-embedding-005", Embeddings, false, "publishers/google/models/text-embedding-005:predict"),
+        ];
+        for (model, operation, stream, expected) in rows {
+            let paths = Paths::Vertex { project: "acme".to_owned(), location: "europe-west4".to_owned() };
+            let url = url(Wire::Gemini, paths, "https://v", model, operation, stream);
+            assert_eq!(url, format!("https://v/v1/projects/acme/locations/europe-west4/{expected}"));
+        }
+    }
+
+    #[test]
+    fn azures_responses_name_no_deployment() {
+        let rows = [
+            (
+                Paths::AzureDeployment { api_version: "2025-04-01-preview".to_owned() },
+                "openai/responses?api-version=2025-04-01-preview",
+            ),
+            (Paths::AzureV1 { api_version: None }, "openai/v1/responses"),
+        ];
+        for (paths, expected) in rows {
+            let endpoint = Endpoint { paths, responses: true, ..Endpoint::new("azure", "https://x") };
+            let deployment = Deployment::new("d", "g", ModelTemplate::new("m"), endpoint);
+            let outgoing = Outgoing {
+                deployment: &deployment,
+                model: "m",
+                operation: Operation::Responses,
+                payload: &Payload::Json(JsonObject::parse(Bytes::from_static(b"{}")).unwrap()),
+                stream: false,
+                options: &StopOptions::default(),
+                headers: &[],
+                format_headers: &[],
+                request_id: "r",
+            };
+            let exchange = Exchange::between(Operation::Responses, Wire::OpenAi, true).unwrap();
+            assert_eq!(of(&outgoing, exchange).unwrap().to_string(), format!("https://x/{expected}"));
+        }
+    }
+}
