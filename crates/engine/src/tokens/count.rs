@@ -1,5 +1,7 @@
 //! Counting with `OpenAI`'s tokenizers. Their tables take a moment to build, so they are built when first asked for.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use tiktoken_rs::{CoreBPE, cl100k_base_singleton, o200k_base_singleton};
 use weighbridge_domain::json::JsonObject;
 use weighbridge_domain::request::Operation;
@@ -35,6 +37,26 @@ impl Encoding {
             Some(Self::Cl100k)
         } else {
             None
+        }
+    }
+
+    /// Whether its tables are built.
+    pub(crate) fn is_at_hand(self) -> bool {
+        self.mark().load(Ordering::Acquire)
+    }
+
+    /// Builds its tables, which takes some tenths of a second the first time.
+    pub(crate) fn prepare(self) {
+        self.tokenizer();
+        self.mark().store(true, Ordering::Release);
+    }
+
+    fn mark(self) -> &'static AtomicBool {
+        static O200K: AtomicBool = AtomicBool::new(false);
+        static CL100K: AtomicBool = AtomicBool::new(false);
+        match self {
+            Self::O200k => &O200K,
+            Self::Cl100k => &CL100K,
         }
     }
 
