@@ -46,7 +46,10 @@ pub(super) fn embeddings(
 ) -> Result<(Bytes, Losses), Failure> {
     let embed =
         vectors::read_request(&body::json(outgoing, object, Format::OpenAi)).map_err(|error| refused(&error))?;
-    let written = vectors::write_request(&embed, provider, target(outgoing)).map_err(|error| refused(&error))?;
+    let written = match outgoing.deployment.endpoint.paths {
+        Paths::Vertex { .. } => vectors::write_vertex_request(&embed),
+        _ => vectors::write_request(&embed, provider, target(outgoing)).map_err(|error| refused(&error))?,
+    };
     Ok((written.body, written.losses))
 }
 
