@@ -11,10 +11,10 @@ use std::path::{Path, PathBuf};
 use aws_smithy_eventstream::frame::write_message_to;
 use aws_smithy_types::event_stream::{Header, HeaderValue, Message};
 use bytes::Bytes;
-use weighbridge_wire::exchange;
 use weighbridge_wire::format::{Format, Labels, StreamOptions, Target};
 use weighbridge_wire::sse::Piece;
 use weighbridge_wire::stream::{StreamReader, Translator};
+use weighbridge_wire::{exchange, failure};
 
 const CLIENTS: [(&str, Format); 3] =
     [("openai", Format::OpenAi), ("responses", Format::Responses), ("anthropic", Format::Anthropic)];
@@ -41,9 +41,6 @@ const CASES: [(&str, &str); 9] = [
 ];
 /// Cases that a client does not ask in words of its own.
 const ASKED_AS: [(&str, &str); 1] = [("length", "text")];
-/// Streams that a provider has no in-band error for.
-const NO_ERROR_IN_STREAM: [&str; 0] = [];
-
 fn golden() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("golden")
 }
@@ -191,10 +188,33 @@ fn every_client_understands_every_provider() {
     }
 }
 
+/// An error as a provider sends it.
+#[derive(serde::Deserialize)]
+struct ErrorFile {
+    status: u16,
+    headers: std::collections::BTreeMap<String, String>,
+    body: serde_json::Value,
+}
+
+#[test]
+fn rate_limits_are_known_whoever_words_them() {
+    for (provider, _) in PROVIDERS {
+        let file = read(&golden().join("providers").join(provider).join("error.json"));
+        let file: ErrorFile = serde_json::from_slice(&file).unwrap();
+        let headers = file.headers.iter().map(|(name, value)| {
+            (http::HeaderName::from_bytes(name.as_bytes()).unwrap(), http::HeaderValue::from_str(value).unwrap())
+        });
+        let body = Bytes::from(file.body.to_string());
+        let now = weighbridge_domain::time::Timestamp::from_millis(1_764_000_000_000);
+        let failure = failure::classify(file.status, &headers.collect(), &body, now);
+        assert_eq!((failure.kind.label(), failure.http_status()), ("rate_limited", 429), "{provider}: {failure:?}");
+    }
+}
+
 #[test]
 fn errors_in_streams_end_them_in_the_clients_words() {
     for client in CLIENTS {
-        for provider in PROVIDERS.into_iter().filter(|(name, _)| !NO_ERROR_IN_STREAM.contains(name)) {
+        for provider in PROVIDERS {
             let path = golden().join("matrix").join(format!("{}-{}", client.0, provider.0));
             fs::create_dir_all(&path).unwrap();
             let told = translated(client.1, provider.1, &[&stream_of(provider.0, "error")]);
