@@ -15,7 +15,7 @@ const LONGEST_MESSAGE: usize = 2000;
 /// The failure that an error response of `status` is.
 pub fn classify(status: u16, headers: &HeaderMap, body: &Bytes, now: Timestamp) -> Failure {
     let words = Words::of(body);
-    let kind = kind(status, &words);
+    let kind = aws_kind(headers, &words).unwrap_or_else(|| kind(status, &words));
     if kind == FailureKind::Authentication {
         // Some providers repeat the key they were shown.
         let message = "the provider refused the credential of this deployment";
@@ -63,10 +63,15 @@ pub(crate) fn in_band(error: &str, body: Bytes) -> Failure {
 fn kind(status: u16, words: &Words) -> FailureKind {
     match status {
         400 | 413 | 422 if words.has(CONTEXT_WINDOW) => FailureKind::ContextWindow,
+        // A request above a limit per minute by itself: no waiting helps, somebody with more room does.
+        413 if words.has(LARGER_THAN_LIMIT) => FailureKind::ContextWindow,
         400 | 403 | 422 | 451 if words.has(CONTENT_POLICY) => FailureKind::ContentPolicy,
         400 | 403 | 429 if words.has(QUOTA) => FailureKind::Quota,
         400 | 403 if words.has(NOT_FOUND) => FailureKind::NotFound,
         400 if words.has(BAD_KEY) => FailureKind::Authentication,
+        // Cohere's word for a token that is none, and for what it will not read; at Groq it is a lack of capacity.
+        498 if words.has(BLOCKED) => FailureKind::ContentPolicy,
+        498 if words.has(BAD_TOKEN) => FailureKind::Authentication,
         401 | 403 => FailureKind::Authentication,
         402 => FailureKind::Quota,
         404 => FailureKind::NotFound,
@@ -74,9 +79,36 @@ fn kind(status: u16, words: &Words) -> FailureKind {
         429 => FailureKind::RateLimited,
         498 | 503 | 529 => FailureKind::Overloaded,
         500 if words.has(CONTEXT_WINDOW) => FailureKind::ContextWindow,
+        // Bedrock's, of a model that broke.
+        424 => FailureKind::ServerError,
         500.. => FailureKind::ServerError,
         _ => FailureKind::BadRequest,
     }
+}
+
+/// What AWS means, which names its errors in a header: a status may stand for several.
+fn aws_kind(headers: &HeaderMap, words: &Words) -> Option<FailureKind> {
+    let name = headers.get("x-amzn-errortype")?.to_str().ok()?;
+    // Some services put the place of a description behind it.
+    let name = name.split(':').next().unwrap_or(name).trim();
+    Some(match name {
+        "ThrottlingException" | "TooManyRequestsException" => FailureKind::RateLimited,
+        "ServiceQuotaExceededException" => FailureKind::Quota,
+        "AccessDeniedException"
+        | "ExpiredTokenException"
+        | "IncompleteSignatureException"
+        | "InvalidSignatureException"
+        | "MissingAuthenticationTokenException"
+        | "UnrecognizedClientException" => FailureKind::Authentication,
+        "ResourceNotFoundException" => FailureKind::NotFound,
+        "ModelNotReadyException" | "ServiceUnavailableException" => FailureKind::Overloaded,
+        "ModelTimeoutException" => FailureKind::Timeout,
+        "InternalServerException" | "ModelErrorException" | "ModelStreamErrorException" => FailureKind::ServerError,
+        "ValidationException" if words.has(CONTEXT_WINDOW) => FailureKind::ContextWindow,
+        "ValidationException" if words.has(NO_SUCH_MODEL_AT_AWS) => FailureKind::NotFound,
+        "ValidationException" => FailureKind::BadRequest,
+        _ => return None,
+    })
 }
 
 const CONTEXT_WINDOW: &[&str] = &[
@@ -89,6 +121,13 @@ const CONTEXT_WINDOW: &[&str] = &[
     "input length and `max_tokens` exceed",
     "exceeds the maximum number of tokens",
     "exceed the maximum number of input tokens",
+    "too many input tokens",
+    // Cohere
+    "too many tokens",
+    // Together, and text-generation-inference below it
+    "`inputs` tokens + `max_new_tokens` must be",
+    // llama.cpp, and Ollama over it
+    "exceeds the available context size",
     "string too long. expected a string with maximum length",
 ];
 const CONTENT_POLICY: &[&str] = &[
@@ -100,11 +139,20 @@ const CONTENT_POLICY: &[&str] = &[
     "violating our usage policy",
     "safety system",
     "output blocked by content filtering",
+    // OpenRouter
+    "requires moderation",
+    "your input was flagged",
 ];
+/// Groq's and others', for one request above a limit per minute.
+const LARGER_THAN_LIMIT: &[&str] = &["request too large", "tokens per minute"];
+/// Cohere's.
+const BLOCKED: &[&str] = &["blocked"];
+const BAD_TOKEN: &[&str] = &["token"];
+const NO_SUCH_MODEL_AT_AWS: &[&str] = &["model identifier is invalid"];
 const QUOTA: &[&str] = &["insufficient_quota", "billing_hard_limit", "credit balance is too low"];
-const NOT_FOUND: &[&str] = &["model_not_found", "deploymentnotfound"];
+const NOT_FOUND: &[&str] = &["model_not_found", "deploymentnotfound", "not_found_error"];
 /// `Gemini` says this with status 400.
-const BAD_KEY: &[&str] = &["api key not valid", "api_key_invalid"];
+const BAD_KEY: &[&str] = &["api key not valid", "api_key_invalid", "api key expired"];
 
 /// What an error body says, in one shape.
 #[derive(Debug, Default)]
@@ -166,79 +214,4 @@ impl Words {
 }
 
 #[cfg(test)]
-mod tests {
-    use bytes::Bytes;
-    use http::HeaderMap;
-    use weighbridge_domain::time::Timestamp;
-
-    use super::{classify, in_band};
-
-    #[test]
-    fn statuses_and_words_make_the_kind() {
-        let rows = [
-            (
-                400,
-                r#"{"error":{"message":"This model's maximum context length is 10 tokens","code":"context_length_exceeded"}}"#,
-                "context_window",
-            ),
-            (
-                400,
-                r#"{"error":{"message":"prompt is too long: 9 tokens > 8 maximum","type":"invalid_request_error"}}"#,
-                "context_window",
-            ),
-            (413, "Payload Too Large", "bad_request"),
-            (
-                400,
-                r#"{"error":{"code":"content_filter","message":"The response was filtered","innererror":{"code":"ResponsibleAIPolicyViolation"}}}"#,
-                "content_policy",
-            ),
-            (400, r#"{"error":{"message":"bad temperature"}}"#, "bad_request"),
-            (
-                400,
-                r#"[{"error":{"code":400,"message":"API key not valid. Please pass a valid API key.","status":"INVALID_ARGUMENT"}}]"#,
-                "authentication",
-            ),
-            (401, r#"{"error":{"message":"Incorrect API key provided: sk-1234"}}"#, "authentication"),
-            (403, "no", "authentication"),
-            (402, "", "quota"),
-            (429, r#"{"error":{"code":"insufficient_quota"}}"#, "quota"),
-            (
-                429,
-                r#"{"error":{"message":"You exceeded your current quota","status":"RESOURCE_EXHAUSTED"}}"#,
-                "rate_limited",
-            ),
-            (404, r#"{"error":{"code":"DeploymentNotFound"}}"#, "not_found"),
-            (408, "", "timeout"),
-            (422, r#"{"detail":[{"msg":"x"}]}"#, "bad_request"),
-            (500, "", "server_error"),
-            (501, "", "server_error"),
-            (503, "", "overloaded"),
-            (529, r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#, "overloaded"),
-            (504, "", "timeout"),
-            (302, "", "broken_reply"),
-        ];
-        for (status, body, expected) in rows {
-            let failure =
-                classify(status, &HeaderMap::new(), &Bytes::from_static(body.as_bytes()), Timestamp::default());
-            assert_eq!(failure.kind.label(), expected, "{status} {body}");
-            assert!(!format!("{failure:?}").contains("sk-1234"), "{failure:?}");
-        }
-    }
-
-    #[test]
-    fn an_error_with_status_200_is_known_by_its_words() {
-        let rows = [
-            (r#"{"error":{"message":"slow down","code":429}}"#, "rate_limited 429"),
-            (r#"{"error":{"message":"x","type":"rate_limit_error"}}"#, "rate_limited 429"),
-            (r#"{"error":{"type":"overloaded_error","message":"Overloaded"}}"#, "overloaded 503"),
-            (r#"{"error":{"message":"maximum context length is 5","code":400}}"#, "context_window 400"),
-            (r#"{"error":{"message":"boom","code":"502"}}"#, "server_error 502"),
-            (r#"{"error":"boom"}"#, "server_error 500"),
-            (r#"{"error":{"message":null}}"#, "server_error 500"),
-        ];
-        for (body, expected) in rows {
-            let failure = in_band(body, Bytes::new());
-            assert_eq!(format!("{} {}", failure.kind.label(), failure.http_status()), expected, "{body}");
-        }
-    }
-}
+mod tests;

@@ -4,7 +4,8 @@
 //! a provider answers. `golden/matrix/<client>-<provider>/<case>.txt` is what becomes of both on their way through. After a change
 //! that is meant, `UPDATE_EXPECT=1 cargo test -p weighbridge-wire --test golden` writes those anew.
 
-use std::fmt::Write as _;
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -123,14 +124,14 @@ fn pretty(json: &str) -> String {
             '{' | '[' => {
                 depth += 1;
                 out.push(letter);
-                let _ = write!(out, "\n{}", "  ".repeat(depth));
+                out.push_str(&format!("\n{}", "  ".repeat(depth)));
             }
             '}' | ']' => {
                 depth = depth.saturating_sub(1);
-                let _ = write!(out, "\n{}{letter}", "  ".repeat(depth));
+                out.push_str(&format!("\n{}{letter}", "  ".repeat(depth)));
             }
             ',' => {
-                let _ = write!(out, ",\n{}", "  ".repeat(depth));
+                out.push_str(&format!(",\n{}", "  ".repeat(depth)));
             }
             _ => {
                 is_text = letter == '"';

@@ -140,7 +140,7 @@ fn tokens(encoding: Encoding, text: &str) -> usize {
         end -= 1;
     }
     let counted = encoding.tokenizer().encode_ordinary(&text[..end]).len();
-    if end == 0 { 0 } else { counted * text.len() / end }
+    (counted * text.len()).checked_div(end).unwrap_or_default()
 }
 
 #[cfg(test)]
