@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use weighbridge_wire::exchange;
-use weighbridge_wire::format::{Format, Labels, StreamOptions, Target};
+use weighbridge_wire::format::{Client, Format, Labels, StreamOptions, Target};
 use weighbridge_wire::stream::{StreamReader, Translator};
 
 const CLIENTS: [Format; 3] = [Format::OpenAi, Format::Responses, Format::Anthropic];
@@ -20,6 +20,10 @@ pub fn labels() -> Labels {
     Labels { request_id: "fuzz".into(), model: "m".into(), created: 1 }
 }
 
+fn listener(format: Format, labels: &Labels) -> Client<'_> {
+    Client { format, labels, options: StreamOptions { include_usage: true }, request: b"{}" }
+}
+
 /// Reads `data` as everything that `format` reads, and says what was understood in every other format.
 pub fn exercise(format: Format, data: &[u8]) {
     if let Ok(chat) = exchange::read_request(format, data) {
@@ -32,14 +36,14 @@ pub fn exercise(format: Format, data: &[u8]) {
     }
     if let Ok(reply) = exchange::read_reply(format, data, &labels()) {
         for client in CLIENTS {
-            is_json(&exchange::write_reply(client, &reply, &labels()));
+            is_json(&exchange::write_reply(listener(client, &labels()), &reply));
         }
     }
     // The first byte says how the stream is cut.
     let Some((size, stream)) = data.split_first() else { return };
     for client in CLIENTS {
-        let options = StreamOptions { include_usage: true };
-        let mut reader = StreamReader::Translated(Box::new(Translator::new(client, format, &labels(), options)));
+        let labels = labels();
+        let mut reader = StreamReader::Translated(Box::new(Translator::new(listener(client, &labels), format)));
         let mut told = Vec::new();
         for chunk in stream.chunks(usize::from(*size).max(1)) {
             told.extend(reader.feed(Bytes::copy_from_slice(chunk)).into_iter().flat_map(|piece| piece.bytes));

@@ -7,7 +7,7 @@ use weighbridge_domain::failure::{Failure, FailureKind};
 use weighbridge_domain::usage::Usage;
 use weighbridge_providers::transport::{BodyStream, UpstreamResponse};
 use weighbridge_wire::exchange::{self, Exchange};
-use weighbridge_wire::format::{Format, Labels, StreamOptions};
+use weighbridge_wire::format::{Client, Format, Labels, StreamOptions};
 use weighbridge_wire::losses::Losses;
 use weighbridge_wire::sse::{EventReader, ReaderOptions};
 use weighbridge_wire::stream::{StreamReader, Translator};
@@ -79,10 +79,20 @@ impl Reading<'_> {
                 Some(StreamReader::Relayed(EventReader::new(ReaderOptions { strip_usage, format: Format::OpenAi })))
             }
             Exchange::Chat { client, provider } if !content_type.starts_with(JSON) => {
-                let options = StreamOptions { include_usage: request.stream_usage };
-                Some(StreamReader::Translated(Box::new(Translator::new(client, provider, &self.labels, options))))
+                Some(StreamReader::Translated(Box::new(Translator::new(self.client(client), provider))))
             }
             _ => None,
+        }
+    }
+
+    /// The client, who speaks `format`.
+    fn client(&self, format: Format) -> Client<'_> {
+        let request = self.call.request;
+        Client {
+            format,
+            labels: &self.labels,
+            options: StreamOptions { include_usage: request.stream_usage },
+            request: request.payload.json().map_or(b"{}", |object| object.bytes()),
         }
     }
 
@@ -100,7 +110,7 @@ impl Reading<'_> {
                     let message = "the provider answered with a whole reply in place of a stream";
                     return Err(Failure::new(FailureKind::BrokenReply, message));
                 }
-                Ok((exchange::write_reply(client, &reply, &self.labels), reply.usage))
+                Ok((exchange::write_reply(self.client(client), &reply), reply.usage))
             }
             Exchange::Embeddings(provider) => {
                 let body = request.payload.json().map(|object| object.bytes().clone()).unwrap_or_default();

@@ -17,11 +17,9 @@ mod usage;
 mod write;
 mod writer;
 
-pub use error::error_body;
 pub use read::read_request;
 pub use reader::Reader;
 pub use reply::{read_reply, write_reply};
-pub use usage::count_tokens_body;
 pub use write::write_request;
 pub use writer::Writer;
 

@@ -6,8 +6,9 @@ use weighbridge_domain::provider::Wire;
 use weighbridge_domain::request::Operation;
 
 use crate::chat::Chat;
-use crate::format::{Format, Labels, Target, Unreadable, Written};
+use crate::format::{Client, Format, Labels, Target, Unreadable, Written};
 use crate::reply::Reply;
+use crate::responses::Echo;
 use crate::{anthropic, bedrock, cohere, gemini, ollama, openai, responses};
 
 /// How a client's words become a deployment's and back, for one operation.
@@ -133,13 +134,13 @@ pub fn read_reply(format: Format, body: &[u8], labels: &Labels) -> Result<Reply,
     }
 }
 
-/// Writes `reply` for a client who speaks `format`; the others get `OpenAI`'s.
-pub fn write_reply(format: Format, reply: &Reply, labels: &Labels) -> Bytes {
-    match format {
-        Format::Responses => responses::write_reply(reply, labels),
-        Format::Anthropic => anthropic::write_reply(reply, labels),
+/// Writes `reply` for `client`, in its format; those that no client speaks here are `OpenAI`'s.
+pub fn write_reply(client: Client<'_>, reply: &Reply) -> Bytes {
+    match client.format {
+        Format::Responses => responses::write_reply(reply, client.labels, &Echo::of(client.request)),
+        Format::Anthropic => anthropic::write_reply(reply, client.labels),
         Format::OpenAi | Format::Gemini | Format::Bedrock | Format::Cohere | Format::Ollama => {
-            openai::write_reply(reply, labels)
+            openai::write_reply(reply, client.labels)
         }
     }
 }

@@ -123,7 +123,7 @@ const CONTEXT_WINDOW: &[&str] = &[
     "exceed the maximum number of input tokens",
     "too many input tokens",
     // Cohere
-    "too many tokens",
+    "too many tokens: total number of tokens",
     // Together, and text-generation-inference below it
     "`inputs` tokens + `max_new_tokens` must be",
     // llama.cpp, and Ollama over it

@@ -63,6 +63,19 @@ pub struct Labels {
     pub created: u64,
 }
 
+/// For whom a reply is written.
+#[derive(Debug, Clone, Copy)]
+pub struct Client<'a> {
+    /// What it speaks.
+    pub format: Format,
+    /// What its reply has to say.
+    pub labels: &'a Labels,
+    /// What it wants of a stream.
+    pub options: StreamOptions,
+    /// What it sent: some formats repeat it.
+    pub request: &'a [u8],
+}
+
 /// What a client wants of its stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct StreamOptions {

@@ -27,7 +27,7 @@ pub use echo::Echo;
 pub use output::read_reply;
 pub use read_request::read_request;
 pub use reader::Reader;
-pub use write_reply::{write_reply, write_reply_with};
+pub use write_reply::write_reply;
 pub use write_request::write_request;
 pub use writer::Writer;
 

@@ -9,10 +9,6 @@ use crate::format::Labels;
 use crate::json::Json;
 use crate::reply::{Choice, Delta, Event, Finish, FinishReason, Reply};
 
-pub(crate) fn labels() -> Labels {
-    Labels { request_id: "req-1".to_owned(), model: "asked".to_owned(), created: 0 }
-}
-
 /// A text that is not blank, whatever letters it has.
 pub(crate) fn text() -> impl Strategy<Value = String> {
     "\\PC{0,8}[a-z\"\\\\\u{e9}\n]{0,4}".prop_map(|text| format!("{text}."))
@@ -116,50 +112,6 @@ pub(crate) fn events(reply: &Reply, piece: usize) -> Vec<Event> {
 pub(crate) fn pieces(text: &str, size: usize) -> Vec<String> {
     let chars: Vec<_> = text.chars().collect();
     chars.chunks(size).map(|piece| piece.iter().collect()).collect()
-}
-
-/// The reply that a stream tells; two texts that follow one another are one in it.
-pub(crate) fn told_by(events: &[Event]) -> Reply {
-    let mut reply = Reply::default();
-    let mut choice = Choice { blocks: Vec::new(), finish: Finish::of(FinishReason::Stop), logprobs: None };
-    for event in events {
-        match event {
-            Event::Start { id, model } => (reply.id, reply.model) = (id.clone(), model.clone()),
-            Event::Finish { finish, .. } => choice.finish = finish.clone(),
-            Event::Usage(usage) => reply.usage = Some(*usage),
-            Event::Delta { delta, .. } => add(&mut choice.blocks, delta),
-            Event::Failure(failure) => panic!("{failure:?}"),
-        }
-    }
-    reply.choices.push(choice);
-    reply
-}
-
-pub(crate) fn add(blocks: &mut Vec<Block>, delta: &Delta) {
-    match (delta, blocks.last_mut().map(|block| &mut block.content)) {
-        (Delta::Text(more), Some(Content::Text(text))) => text.push_str(more),
-        (Delta::Thinking(more), Some(Content::Thinking { text, signature: None })) => text.push_str(more),
-        (Delta::Signature(proof), Some(Content::Thinking { signature, .. })) => *signature = Some(proof.clone()),
-        (Delta::Text(text), _) => blocks.push(Block::text(text)),
-        (Delta::Thinking(text), _) => {
-            blocks.push(Block::new(Content::Thinking { text: text.clone(), signature: None }));
-        }
-        (Delta::RedactedThinking(data), _) => {
-            blocks.push(Block::new(Content::RedactedThinking { data: data.clone() }));
-        }
-        (Delta::ToolCall { id, name, .. }, _) => {
-            let call = ToolCall { id: id.clone(), name: name.clone(), ..ToolCall::default() };
-            blocks.push(Block::new(Content::ToolCall(call)));
-        }
-        (Delta::Arguments { index, json }, _) => {
-            let mut calls = blocks.iter_mut().filter_map(|block| match &mut block.content {
-                Content::ToolCall(call) => Some(call),
-                _ => None,
-            });
-            calls.nth(*index as usize).unwrap().arguments.push_str(json);
-        }
-        (other, _) => panic!("{other:?} is in none of these streams"),
-    }
 }
 
 pub(crate) fn delta() -> impl Strategy<Value = Delta> {

@@ -4,9 +4,10 @@ use bytes::{Bytes, BytesMut};
 use weighbridge_domain::failure::{Failure, FailureKind};
 
 use crate::chunk::tokens;
-use crate::format::{Format, Frame, Labels, StreamOptions};
+use crate::format::{Client, Format, Frame, Labels, StreamOptions};
 use crate::frames::{Frames, Framing};
 use crate::reply::Event;
+use crate::responses::Echo;
 use crate::sse::{End, EventReader, Piece};
 use crate::{anthropic, bedrock, cohere, gemini, ollama, openai, responses};
 
@@ -41,8 +42,8 @@ impl StreamReader {
         match self {
             Self::Relayed(reader) => {
                 let labels = Labels { request_id: String::new(), model: String::new(), created: 0 };
-                let mut writer = Writer::new(reader.format(), &labels, StreamOptions::default());
-                writer.fail(failure)
+                let (format, options) = (reader.format(), StreamOptions::default());
+                Writer::new(Client { format, labels: &labels, options, request: b"{}" }).fail(failure)
             }
             Self::Translated(translator) => translator.writer.fail(failure),
         }
@@ -60,12 +61,12 @@ pub struct Translator {
 }
 
 impl Translator {
-    /// A translator from `provider`'s format to `client`'s.
-    pub fn new(client: Format, provider: Format, labels: &Labels, options: StreamOptions) -> Self {
+    /// A translator from `provider`'s format to that of `client`.
+    pub fn new(client: Client<'_>, provider: Format) -> Self {
         Self {
             frames: Frames::new(framing(provider)),
-            reader: Reader::new(provider, labels),
-            writer: Writer::new(client, labels, options),
+            reader: Reader::new(provider, client.labels),
+            writer: Writer::new(client),
             events: Vec::new(),
             is_failed: false,
         }
@@ -194,9 +195,10 @@ enum Writer {
 }
 
 impl Writer {
-    fn new(format: Format, labels: &Labels, options: StreamOptions) -> Self {
+    fn new(client: Client<'_>) -> Self {
+        let Client { format, labels, options, request } = client;
         match format {
-            Format::Responses => Self::Responses(Box::new(responses::Writer::new(labels, options))),
+            Format::Responses => Self::Responses(Box::new(responses::Writer::new(labels, Echo::of(request)))),
             Format::Anthropic => Self::Anthropic(anthropic::Writer::new(labels, options)),
             Format::OpenAi | Format::Gemini | Format::Bedrock | Format::Cohere | Format::Ollama => {
                 Self::OpenAi(openai::Writer::new(labels, options))

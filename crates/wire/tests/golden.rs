@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use aws_smithy_eventstream::frame::write_message_to;
 use aws_smithy_types::event_stream::{Header, HeaderValue, Message};
 use bytes::Bytes;
-use weighbridge_wire::format::{Format, Labels, StreamOptions, Target};
+use weighbridge_wire::format::{Client, Format, Labels, StreamOptions, Target};
 use weighbridge_wire::sse::Piece;
 use weighbridge_wire::stream::{StreamReader, Translator};
 use weighbridge_wire::{exchange, failure};
@@ -78,10 +78,14 @@ fn stream_of(provider: &str, case: &str) -> Vec<u8> {
     bytes
 }
 
+fn listener(format: Format, labels: &Labels) -> Client<'_> {
+    Client { format, labels, options: StreamOptions { include_usage: true }, request: br#"{"temperature":0.5}"# }
+}
+
 /// What the client gets of a stream that arrives as `parts`, and how it ended.
 fn translated(client: Format, provider: Format, parts: &[&[u8]]) -> String {
-    let options = StreamOptions { include_usage: true };
-    let mut reader = StreamReader::Translated(Box::new(Translator::new(client, provider, &labels(), options)));
+    let labels = labels();
+    let mut reader = StreamReader::Translated(Box::new(Translator::new(listener(client, &labels), provider)));
     let mut text = String::new();
     let mut usage = None;
     let mut failure = None;
@@ -165,7 +169,7 @@ fn journey(client: (&str, Format), provider: (&str, Format), case: (&str, &str))
     let reply = read(&golden().join("providers").join(provider.0).join(format!("{}.reply.json", case.1)));
     let reply = exchange::read_reply(provider.1, &reply, &labels())
         .unwrap_or_else(|failure| panic!("{} {}: {failure:?}", provider.0, case.1));
-    let told = exchange::write_reply(client.1, &reply, &labels());
+    let told = exchange::write_reply(listener(client.1, &labels()), &reply);
     let stream = stream_of(provider.0, case.1);
     format!(
         "== sent\n{}\n{lost}== reply\n{}\n== stream\n{}",

@@ -8,8 +8,8 @@ use weighbridge_domain::time::Timestamp;
 
 use crate::failure::{classify, in_band};
 
-/// A whole response that tells a client of a failure.
-pub fn error_body(kind: FailureKind, message: &str, request_id: &str) -> Bytes {
+/// What tells a client of a failure.
+pub(super) fn error_body(kind: FailureKind, message: &str, request_id: &str) -> Bytes {
     let error = ErrorJson { kind: word(kind), message };
     // Printing texts as JSON cannot fail.
     serde_json::to_vec(&EnvelopeJson { kind: "error", error, request_id }).unwrap_or_default().into()

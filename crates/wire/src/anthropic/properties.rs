@@ -10,7 +10,8 @@ use crate::chat::{Block, Chat, Content, Message, Reasoning, ReplyFormat, Role, S
 use crate::format::{Frame, StreamOptions, Target};
 use crate::json::Json;
 use crate::reply::{Choice, Event, Finish, FinishReason, Reply};
-use crate::samples::{block, delta, events, labels, share, source, text, told_by, tool, tool_call, tool_choice, usage};
+use crate::samples::{block, delta, events, share, source, text, tool, tool_call, tool_choice, usage};
+use crate::told::{folded, labels};
 
 /// One that takes whatever the API has.
 const MODEL: &str = "claude";
@@ -154,7 +155,7 @@ proptest! {
         let frames = written(&events(&reply, piece));
         let (events, is_complete) = read(&frames);
         prop_assert!(is_complete);
-        prop_assert_eq!(&told_by(&events), &reply);
+        prop_assert_eq!(&folded(&events), &reply);
         // Blocks are opened and closed one after the other, each with its own number.
         let mut open = None;
         for frame in &frames {
@@ -232,7 +233,7 @@ fn golden_replies_and_streams_tell_the_same() {
         let reply = golden(&format!("providers/anthropic/{case}.reply.json"));
         let mut reply = read_reply(reply.as_bytes(), &labels()).unwrap();
         let (events, is_complete) = read(&frames(&golden(&format!("providers/anthropic/{case}.stream"))));
-        let mut told = told_by(&events);
+        let mut told = folded(&events);
         for block in reply.choices[0].blocks.iter_mut().chain(&mut told.choices[0].blocks) {
             // Models put blanks into the arguments that they stream.
             if let Content::ToolCall(call) = &mut block.content {

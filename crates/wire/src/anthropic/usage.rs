@@ -1,15 +1,9 @@
 //! Token counts, which leave out of the input what the cache held, and the words for the end of a reply.
 
-use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use weighbridge_domain::usage::Usage;
 
 use crate::reply::{Finish, FinishReason};
-
-/// The answer to a request that only counts.
-pub fn count_tokens_body(tokens: u32) -> Bytes {
-    Bytes::from(format!(r#"{{"input_tokens":{tokens}}}"#))
-}
 
 /// `usage` as it is read. In streams the counts are of all so far, and may be told in parts.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
@@ -127,7 +121,7 @@ pub(super) fn word(finish: &Finish) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::{UsageJson, UsageOut, count_tokens_body, finish, word};
+    use super::{UsageJson, UsageOut, finish, word};
     use crate::reply::{Finish, FinishReason};
 
     #[test]
@@ -155,7 +149,6 @@ mod tests {
                 assert_eq!(UsageJson::read(&written).usage(), Some(usage), "{written}");
             }
         }
-        assert_eq!(count_tokens_body(7), r#"{"input_tokens":7}"#);
     }
 
     #[test]

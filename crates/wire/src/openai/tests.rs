@@ -10,7 +10,8 @@ use crate::chat::{Block, Chat, Content, Message, Reasoning, ReplyFormat, Role, S
 use crate::format::{Frame, StreamOptions, Target};
 use crate::json::Json;
 use crate::reply::{Choice, Event, Finish, FinishReason, Reply};
-use crate::samples::{delta, events, labels, share, text, told_by, tool, tool_call, tool_choice, usage};
+use crate::samples::{delta, events, share, text, tool, tool_call, tool_choice, usage};
+use crate::told::{folded, labels};
 
 /// One that thinks, so that its bound on tokens stands under the newer name.
 const MODEL: &str = "gpt-5";
@@ -146,7 +147,7 @@ proptest! {
         let frames = written(&events(&reply, piece));
         let (events, is_complete) = read(&frames);
         prop_assert!(is_complete);
-        prop_assert_eq!(&told_by(&events), &reply);
+        prop_assert_eq!(&folded(&events), &reply);
         let end = frames.iter().position(|frame| !frame.contains("\"finish_reason\":null")).unwrap();
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of a small number")]
         let kept = (end as f64 * cut) as usize;

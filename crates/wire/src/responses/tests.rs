@@ -34,7 +34,7 @@ fn read(stream: &str) -> (Vec<Event>, bool) {
 }
 
 fn write(events: &[Event]) -> String {
-    let mut writer = Writer::with_echo(&labels(), Echo::default());
+    let mut writer = Writer::new(&labels(), Echo::default());
     let mut out = BytesMut::new();
     for event in events {
         writer.write(event, &mut out);

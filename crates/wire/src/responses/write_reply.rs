@@ -8,13 +8,8 @@ use crate::chat::{Block, Content};
 use crate::format::Labels;
 use crate::reply::{Choice, FinishReason, Reply};
 
-/// `reply` as a response object. The first alternative is told: the API has no others.
-pub fn write_reply(reply: &Reply, labels: &Labels) -> Bytes {
-    write_reply_with(reply, labels, &Echo::default())
-}
-
-/// The same, with what it repeats of its request.
-pub fn write_reply_with(reply: &Reply, labels: &Labels, echo: &Echo) -> Bytes {
+/// `reply` as a response object, with what it repeats of its request. The first alternative is told: the API has no others.
+pub fn write_reply(reply: &Reply, labels: &Labels, echo: &Echo) -> Bytes {
     let choice = reply.choices.first();
     let reason = choice.map_or(FinishReason::Stop, |choice| choice.finish.reason);
     let items = choice.map(|choice| items(choice, labels)).unwrap_or_default();

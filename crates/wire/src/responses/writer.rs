@@ -11,7 +11,7 @@ use super::object::{
 };
 use super::write_reply::{incomplete, status};
 use crate::chat::ToolCall;
-use crate::format::{Labels, StreamOptions};
+use crate::format::Labels;
 use crate::json::Json;
 use crate::reply::{Delta, Event, FinishReason};
 
@@ -86,13 +86,8 @@ struct ErrorObjectOut<'a> {
 }
 
 impl Writer {
-    /// A writer at the beginning of a stream. Usage is always told.
-    pub fn new(labels: &Labels, _: StreamOptions) -> Self {
-        Self::with_echo(labels, Echo::default())
-    }
-
-    /// The same, with what the response repeats of its request.
-    pub fn with_echo(labels: &Labels, echo: Echo) -> Self {
+    /// A writer at the beginning of a stream, with what the response repeats of its request. Usage is always told.
+    pub fn new(labels: &Labels, echo: Echo) -> Self {
         Self {
             labels: labels.clone(),
             echo,

@@ -130,7 +130,7 @@ fn exceptions_are_failures() {
         ("serviceUnavailableException", r#"{"message":"busy"}"#, "overloaded 503 busy"),
         ("internalServerException", r#"{"message":"oops"}"#, "server_error 500 oops"),
         ("modelStreamErrorException", r#"{"message":"m","originalStatusCode":529}"#, "overloaded 529 m"),
-        ("modelStreamErrorException", r#"{"message":"m","originalStatusCode":424}"#, "bad_request 424 m"),
+        ("modelStreamErrorException", r#"{"message":"m","originalStatusCode":424}"#, "server_error 424 m"),
         ("modelStreamErrorException", r#"{"message":"m"}"#, "server_error 500 m"),
         (
             "validationException",

@@ -7,7 +7,7 @@ use super::labels;
 use crate::chat::{Block, Content, ToolCall};
 use crate::json::Json;
 use crate::reply::{Choice, Finish, FinishReason, Reply};
-use crate::responses::{Echo, read_reply, write_reply, write_reply_with};
+use crate::responses::{Echo, read_reply, write_reply};
 
 fn call(id: &str, arguments: &str, signature: Option<&str>) -> Content {
     Content::ToolCall(ToolCall {
@@ -26,7 +26,7 @@ fn reply(contents: Vec<Content>, reason: FinishReason) -> Reply {
 /// What differs from reply to reply.
 #[expect(clippy::needless_pass_by_value, reason = "reads better")]
 fn check(reply: Reply, expected: Expect) {
-    let body = write_reply(&reply, &labels());
+    let body = write_reply(&reply, &labels(), &Echo::default());
     let json: serde_json::Value = serde_json::from_slice(&body).unwrap();
     let mut lines: Vec<String> = ["id", "status", "incomplete_details", "model", "usage"]
         .iter()
@@ -52,8 +52,8 @@ fn a_response_is_whole() {
         ..reply(vec![Content::Text("hi".into())], FinishReason::Stop)
     };
     let echo = Echo::of(br#"{"model":"m","input":"x","instructions":"be nice","temperature":0.20,"tools":[{"type":"function","name":"f","parameters":{"z":1.0,"a":2}}],"tool_choice":null,"store":true,"metadata":{"k":"v"}}"#);
-    expect![[r#"{"id":"resp_req1","object":"response","created_at":1760000000,"status":"completed","error":null,"incomplete_details":null,"model":"claude","output":[{"type":"message","id":"msg_req10","status":"completed","role":"assistant","content":[{"type":"output_text","text":"hi","annotations":[],"logprobs":[]}]}],"usage":{"input_tokens":10,"input_tokens_details":{"cached_tokens":4,"cache_write_tokens":1},"output_tokens":5,"output_tokens_details":{"reasoning_tokens":2},"total_tokens":15},"instructions":"be nice","max_output_tokens":null,"max_tool_calls":null,"metadata":{"k":"v"},"parallel_tool_calls":true,"prompt_cache_key":null,"reasoning":{"effort":null,"summary":null},"safety_identifier":null,"service_tier":"default","temperature":0.20,"text":{"format":{"type":"text"}},"tool_choice":"auto","tools":[{"type":"function","name":"f","parameters":{"z":1.0,"a":2}}],"top_logprobs":0,"top_p":1.0,"truncation":"disabled","user":null,"background":false,"previous_response_id":null,"store":false}"#]].assert_eq(std::str::from_utf8(&write_reply_with(&reply, &labels(), &echo)).unwrap());
-    expect![[r#"{"id":"resp_req1","object":"response","created_at":1760000000,"status":"completed","error":null,"incomplete_details":null,"model":"gpt-5","output":[],"usage":null,"instructions":null,"max_output_tokens":null,"max_tool_calls":null,"metadata":{},"parallel_tool_calls":true,"prompt_cache_key":null,"reasoning":{"effort":null,"summary":null},"safety_identifier":null,"service_tier":"default","temperature":1.0,"text":{"format":{"type":"text"}},"tool_choice":"auto","tools":[],"top_logprobs":0,"top_p":1.0,"truncation":"disabled","user":null,"background":false,"previous_response_id":null,"store":false}"#]].assert_eq(std::str::from_utf8(&write_reply(&Reply::default(), &labels())).unwrap());
+    expect![[r#"{"id":"resp_req1","object":"response","created_at":1760000000,"status":"completed","error":null,"incomplete_details":null,"model":"claude","output":[{"type":"message","id":"msg_req10","status":"completed","role":"assistant","content":[{"type":"output_text","text":"hi","annotations":[],"logprobs":[]}]}],"usage":{"input_tokens":10,"input_tokens_details":{"cached_tokens":4,"cache_write_tokens":1},"output_tokens":5,"output_tokens_details":{"reasoning_tokens":2},"total_tokens":15},"instructions":"be nice","max_output_tokens":null,"max_tool_calls":null,"metadata":{"k":"v"},"parallel_tool_calls":true,"prompt_cache_key":null,"reasoning":{"effort":null,"summary":null},"safety_identifier":null,"service_tier":"default","temperature":0.20,"text":{"format":{"type":"text"}},"tool_choice":"auto","tools":[{"type":"function","name":"f","parameters":{"z":1.0,"a":2}}],"top_logprobs":0,"top_p":1.0,"truncation":"disabled","user":null,"background":false,"previous_response_id":null,"store":false}"#]].assert_eq(std::str::from_utf8(&write_reply(&reply, &labels(), &echo)).unwrap());
+    expect![[r#"{"id":"resp_req1","object":"response","created_at":1760000000,"status":"completed","error":null,"incomplete_details":null,"model":"gpt-5","output":[],"usage":null,"instructions":null,"max_output_tokens":null,"max_tool_calls":null,"metadata":{},"parallel_tool_calls":true,"prompt_cache_key":null,"reasoning":{"effort":null,"summary":null},"safety_identifier":null,"service_tier":"default","temperature":1.0,"text":{"format":{"type":"text"}},"tool_choice":"auto","tools":[],"top_logprobs":0,"top_p":1.0,"truncation":"disabled","user":null,"background":false,"previous_response_id":null,"store":false}"#]].assert_eq(std::str::from_utf8(&write_reply(&Reply::default(), &labels(), &Echo::default())).unwrap());
 }
 
 #[test]
