@@ -1,6 +1,6 @@
 //! `OpenRouter`'s words: `provider`, `route` and `session_id`, read strictly; what nobody here knows is a warning.
 
-use http::{HeaderMap, HeaderValue};
+use http::HeaderMap;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -15,7 +15,6 @@ use crate::refusal::Refusal;
 
 /// The longest `session_id`, in characters.
 const SESSION_LENGTH_MAX: usize = 256;
-/// The longest list of fields in the warning, in bytes.
 
 const QUANTIZATIONS: [&str; 12] =
     ["int4", "int8", "fp4", "mxfp4", "nvfp4", "fp6", "fp8", "mxfp8", "fp16", "bf16", "fp32", "unknown"];

@@ -5,9 +5,8 @@ use proptest::prelude::*;
 use weighbridge_domain::usage::Usage;
 
 use crate::chat::{Block, Cache, Content, Source, Tool, ToolCall, ToolChoice};
-use crate::format::Labels;
 use crate::json::Json;
-use crate::reply::{Choice, Delta, Event, Finish, FinishReason, Reply};
+use crate::reply::{Delta, Event, Reply};
 
 /// A text that is not blank, whatever letters it has.
 pub(crate) fn text() -> impl Strategy<Value = String> {

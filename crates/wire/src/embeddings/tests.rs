@@ -94,7 +94,12 @@ fn requests_are_said_in_the_providers_words() {
     for (format, model, body, expected) in rows {
         assert_eq!(sent(format, model, body), expected);
     }
-    let vertex = write_vertex_request(&read_request(two.as_bytes()).unwrap());
+}
+
+#[test]
+fn vertex_predicts() {
+    let body = br#"{"input":["a","b"],"dimensions":64,"input_type":"search_query"}"#;
+    let vertex = write_vertex_request(&read_request(body).unwrap());
     assert_eq!(
         vertex.body,
         r#"{"instances":[{"content":"a","task_type":"RETRIEVAL_QUERY"},{"content":"b","task_type":"RETRIEVAL_QUERY"}],"parameters":{"outputDimensionality":64}}"#

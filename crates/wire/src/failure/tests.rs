@@ -74,9 +74,11 @@ fn an_error_with_status_200_is_known_by_its_words() {
     }
 }
 
+type Worded = (&'static str, u16, &'static str, &'static str, &'static str, Option<u64>);
+
 /// Errors as providers word them, from their documentation and their SDKs' reports: provider, status, headers
 /// (`name: value`, a line each), body; the kind, and for how long to stay away, in milliseconds.
-const WORDED: &[(&str, u16, &str, &str, &str, Option<u64>)] = &[
+const WORDED: &[Worded] = &[
     (
         "openai",
         401,

@@ -23,11 +23,10 @@ fn frames(stream: &str) -> Vec<(&str, &str)> {
     events.map(|event| event.strip_prefix("event: ").unwrap().split_once("\ndata: ").unwrap()).collect()
 }
 
-/// What a stream says, in few words a line.
-fn read(stream: &str) -> (Vec<Event>, bool) {
-    let mut reader = Reader::new(&labels());
-    let mut events = Vec::new();
-    for (kind, data) in frames(stream) {
+/// What frames say, and whether the end was seen.
+fn read(frames: &[(&str, &str)]) -> (Vec<Event>, bool) {
+    let (mut reader, mut events) = (Reader::new(&labels()), Vec::new());
+    for (kind, data) in frames {
         reader.read(Frame { kind: Some(kind), data: data.as_bytes() }, &mut events);
     }
     (events, reader.is_complete())

@@ -131,6 +131,7 @@ fn what_the_model_did_is_one_turn_and_what_tools_returned_another() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a list of cases")]
 fn everything_else_is_read() {
     check(
         r#"{"model":"m","input":"hi","instructions":"be nice","max_output_tokens":9,"temperature":0.5,"top_p":0.9,
@@ -249,6 +250,7 @@ fn tools_that_only_openai_runs_are_lost() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a list of cases")]
 fn mistakes_are_told() {
     check(
         "[1]",
