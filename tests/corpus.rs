@@ -79,6 +79,7 @@ fn real_configurations_serve() {
                 for (model, outcome) in serve(loaded.table) {
                     match outcome {
                         Ok(outcome) => *totals.entry(outcome).or_default() += 1,
+                        Err(_) if REFUSED_MODELS.contains(&(name, &model)) => {}
                         Err(problem) => wrong.push(format!("{name}: {model}: {problem}")),
                     }
                 }
@@ -91,6 +92,16 @@ fn real_configurations_serve() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(totals["files that serve"] > 70 && totals["models served"] > 450, "{totals:?}");
 }
+
+/// Models whose files set what their provider does not have, and ask for an error then (`drop_params: false`).
+const REFUSED_MODELS: &[(&str, &str)] = &[
+    ("082.yaml", "batch-processor"),
+    ("082.yaml", "code-executor"),
+    ("082.yaml", "computer-use-full"),
+    ("082.yaml", "system-control"),
+    ("082.yaml", "tools"),
+    ("082.yaml", "web-tools"),
+];
 
 /// Config objects that nobody can serve, and a part of the reason that is given.
 const REFUSED_OBJECTS: &[(&str, &str)] = &[

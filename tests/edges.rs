@@ -12,15 +12,16 @@ const MAY: &[(&str, &[&str])] = &[
     ("config", &["domain"]),
     ("telemetry", &["domain"]),
     ("state", &["domain"]),
-    ("providers", &["domain"]),
-    ("engine", &["domain", "routing", "state", "providers"]),
-    ("server", &["config", "engine", "domain", "routing", "state"]),
+    ("wire", &["domain"]),
+    ("providers", &["domain", "wire"]),
+    ("engine", &["domain", "routing", "state", "providers", "wire"]),
+    ("server", &["config", "engine", "domain", "routing", "state", "wire"]),
     ("weighbridge", &["config", "domain", "engine", "fakellm", "providers", "routing", "server", "state", "telemetry"]),
     ("xtask", &[]),
 ];
 
 /// Crates that decide and never do: nothing that waits, listens or calls.
-const PURE: &[&str] = &["domain", "routing"];
+const PURE: &[&str] = &["domain", "routing", "wire"];
 const IMPURE: &[&str] = &[
     "axum",
     "futures-util",

@@ -81,10 +81,10 @@ def providers(tmp_path_factory):
     process.stop()
 
 
-def start_router(tmp_path_factory, providers, extra=""):
+def start_router(tmp_path_factory, providers, extra="", file="router_config.yaml"):
     directory = tmp_path_factory.mktemp("router")
     config = directory / "router_config.yaml"
-    config.write_text((HERE / "router_config.yaml").read_text().replace("PROVIDERS", providers.url) + extra)
+    config.write_text((HERE / file).read_text().replace("PROVIDERS", providers.url) + extra)
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     command = [BINARIES / "weighbridge", "serve", "--config", config, "--listen", f"127.0.0.1:{port}"]
@@ -103,5 +103,13 @@ def router(tmp_path_factory, providers):
 def guarded_router(tmp_path_factory, providers):
     """The URL of a router with a master key."""
     url, process = start_router(tmp_path_factory, providers, f"\ngeneral_settings: {{ master_key: {MASTER_KEY} }}\n")
+    yield url
+    process.stop()
+
+
+@pytest.fixture(scope="session")
+def formats(tmp_path_factory, providers):
+    """The URL of a router with a model for each format that providers have."""
+    url, process = start_router(tmp_path_factory, providers, file="formats.yaml")
     yield url
     process.stop()

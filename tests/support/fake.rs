@@ -47,13 +47,24 @@ impl Redirected {
     }
 }
 
+/// How the paths of formats begin that are not `OpenAI`'s, below wherever a proxy puts them.
+const OWN_PATHS: [&str; 5] = ["/v1/projects/", "/model/", "/api/chat", "/api/embed", "/v2/"];
+
 impl Transport for Redirected {
     fn send(&self, mut request: http::Request<Bytes>, _: Reach) -> Sending<'_> {
         let path = request.uri().path();
+        // Formats of a provider's own are told by how their paths begin.
+        let own = OWN_PATHS.iter().find_map(|start| path.find(start));
+        let google = path.find("/models/").filter(|_| path.contains(':'));
         let ends = Operation::ALL.iter().map(|operation| operation.path()).filter(|end| path.ends_with(end));
         // `/chat/completions` ends in `/completions` too.
         let operation = ends.max_by_key(|end| end.len());
-        let base = format!("/{}/v1{}", self.provider, operation.unwrap_or(path));
+        let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
+        let base = match (own, google) {
+            (Some(at), _) => format!("/{}{}{query}", self.provider, &path[at..]),
+            (None, Some(at)) => format!("/{}/v1beta{}{query}", self.provider, &path[at..]),
+            (None, None) => format!("/{}/v1{}", self.provider, operation.unwrap_or(path)),
+        };
         *request.uri_mut() = base.parse().expect("a path");
         Box::pin(answer(&self.router, request))
     }

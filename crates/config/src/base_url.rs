@@ -5,8 +5,16 @@ use weighbridge_domain::provider::{PathStyle, Provider};
 use crate::reader::Field;
 
 /// Ends of URLs that were pasted whole.
-const PASTED: &[&str] =
-    &["/chat/completions", "/completions", "/embeddings", "/responses", "/messages", "/api/chat", "/api/generate"];
+const PASTED: &[&str] = &[
+    "/chat/completions",
+    "/completions",
+    "/embeddings",
+    "/responses",
+    "/messages",
+    "/api/chat",
+    "/api/generate",
+    "/v2/chat",
+];
 
 /// The base URL in `text`, with warnings about what was cut off.
 pub(crate) fn tidy(text: &str, provider: &Provider, field: &Field<'_>) -> Result<String, String> {
@@ -44,26 +52,45 @@ pub(crate) fn checked(text: &str, provider: &Provider) -> Option<String> {
         return None;
     }
     let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    if is_compatible(&base, provider) {
+        return Some(base);
+    }
     match &provider.base_url {
-        Some(row) if SPEAKS_OTHERWISE.contains(&provider.name.as_str()) && is_at(row, host) => {
-            return Some(row.clone());
-        }
+        Some(row) if VERSIONED.contains(&provider.name.as_str()) && is_at(row, host) => return Some(row.clone()),
         _ if path.is_empty() => {
             let path = default_path(host, provider);
             base += path;
         }
-        _ if ADDRESSED_BY_ROOT.contains(&provider.name.as_str()) && !path.ends_with("/v1") => base += "/v1",
-        _ => {}
+        _ => {
+            if provider.name == "cohere" && base.ends_with("/v1") {
+                // Its first version has another format.
+                base.truncate(base.len() - "/v1".len());
+            }
+            let path = base.split_once("://").map_or("", |(_, rest)| rest);
+            let end = ADDRESSED_BY_ROOT.iter().find(|(name, _)| *name == provider.name).map(|(_, end)| *end);
+            // A version that is written is meant.
+            let is_versioned = path.rsplit('/').next().is_some_and(|last| last.starts_with('v') && last.len() < 8);
+            base += end.filter(|_| !is_versioned).unwrap_or_default();
+        }
     }
     Some(base)
 }
 
-/// Providers whose own API is not the OpenAI-compatible one that is spoken here: a URL of theirs
-/// that is right for the one is wrong for the other.
-const SPEAKS_OTHERWISE: &[&str] = &["gemini", "cohere"];
+/// Whether `base` is the OpenAI-compatible API of a provider that has a format of its own as well.
+pub(crate) fn is_compatible(base: &str, provider: &Provider) -> bool {
+    COMPATIBLE.iter().any(|(name, end)| *name == provider.name && base.ends_with(end))
+}
 
-/// Providers whose address is that of the server, below which the API has its place, wherever a proxy puts them.
-const ADDRESSED_BY_ROOT: &[&str] = &["ollama", "ollama_chat"];
+/// Providers with a format of their own, and how the URLs of their OpenAI-compatible APIs end.
+const COMPATIBLE: &[(&str, &str)] =
+    &[("cohere", "/compatibility/v1"), ("gemini", "/openai"), ("ollama", "/v1"), ("ollama_chat", "/v1")];
+
+/// Providers of which only one version is spoken here: a URL of theirs with another means it all the same.
+const VERSIONED: &[&str] = &["gemini", "cohere"];
+
+/// Providers whose address is that of the server, below which the API has its place, wherever a proxy puts them; and that place.
+const ADDRESSED_BY_ROOT: &[(&str, &str)] =
+    &[("anthropic", "/v1"), ("cohere", "/v2"), ("gemini", "/v1beta"), ("ollama_openai", "/v1")];
 
 /// Whether the URL `row` is at `host`.
 fn is_at(row: &str, host: &str) -> bool {
@@ -112,10 +139,12 @@ mod tests {
             ("openai", "https://${HOST}/v1", None),
             ("openai", "http://host:port/v1", None),
             ("openai", "http://[::1]:8080/v1", Some("http://[::1]:8080/v1")),
-            ("ollama", "http://ollama:11434/", Some("http://ollama:11434/v1")),
+            ("ollama", "http://ollama:11434/", Some("http://ollama:11434")),
             ("ollama", "http://ollama:11434/v1", Some("http://ollama:11434/v1")),
-            ("ollama", "https://proxy/team/ollama", Some("https://proxy/team/ollama/v1")),
-            ("ollama_chat", "https://proxy/ollama/api/chat", Some("https://proxy/ollama/v1")),
+            ("ollama", "https://proxy/team/ollama", Some("https://proxy/team/ollama")),
+            ("ollama_chat", "https://proxy/ollama/api/chat", Some("https://proxy/ollama")),
+            ("ollama_openai", "http://ollama:11434/", Some("http://ollama:11434/v1")),
+            ("ollama_openai", "https://proxy/team/ollama", Some("https://proxy/team/ollama/v1")),
             ("groq", "https://api.groq.com", Some("https://api.groq.com/openai/v1")),
             ("azure", "https://x.openai.azure.com/", Some("https://x.openai.azure.com")),
             (
@@ -124,13 +153,26 @@ mod tests {
                 Some("https://x.openai.azure.com/openai/deployments/d"),
             ),
             ("hosted_vllm", "http://vllm:8000", Some("http://vllm:8000")),
-            ("ollama", "http://ollama:11434/api/generate", Some("http://ollama:11434/v1")),
+            ("ollama", "http://ollama:11434/api/generate", Some("http://ollama:11434")),
             ("anthropic", "https://api.anthropic.com/v1/messages", Some("https://api.anthropic.com/v1")),
+            ("anthropic", "https://api.anthropic.com", Some("https://api.anthropic.com/v1")),
+            ("anthropic", "https://proxy/anthropic", Some("https://proxy/anthropic/v1")),
             (
                 "gemini",
-                "https://generativelanguage.googleapis.com/v1beta",
+                "https://generativelanguage.googleapis.com",
+                Some("https://generativelanguage.googleapis.com/v1beta"),
+            ),
+            (
+                "gemini",
+                "https://generativelanguage.googleapis.com/v1beta/openai/",
                 Some("https://generativelanguage.googleapis.com/v1beta/openai"),
             ),
+            ("gemini", "https://proxy/google", Some("https://proxy/google/v1beta")),
+            ("gemini", "https://proxy/google/v1", Some("https://proxy/google/v1")),
+            ("cohere", "https://api.cohere.com/v1", Some("https://api.cohere.com/v2")),
+            ("cohere", "https://proxy/cohere/v1", Some("https://proxy/cohere/v2")),
+            ("cohere", "https://api.cohere.com/v2/chat", Some("https://api.cohere.com/v2")),
+            ("cohere", "https://api.cohere.ai/compatibility/v1", Some("https://api.cohere.ai/compatibility/v1")),
         ];
         for (name, text, expected) in rows {
             assert_eq!(checked(text, &provider(name)).as_deref(), expected, "{name} {text}");

@@ -5,6 +5,7 @@ use serde_json::value::RawValue;
 use crate::entry::Entry;
 use crate::json;
 use crate::known::{PARAMS, PARAMS_ELSEWHERE};
+use crate::limits::Defaults;
 use crate::reader::Field;
 use crate::suggest;
 use crate::yaml::Value;
@@ -38,9 +39,13 @@ fn is_description(key: &str) -> bool {
 
 /// Settings of clouds that are not served, and of prices by other measures than tokens.
 fn is_of_no_provider(key: &str) -> bool {
-    const STEMS: &[&str] =
-        &["vertex_", "aws_", "azure_", "litellm_", "mock_", "watsonx_", "gcs_", "input_cost_per_", "output_cost_per_"];
+    const STEMS: &[&str] = &["litellm_", "mock_", "watsonx_", "gcs_", "input_cost_per_", "output_cost_per_"];
     STEMS.iter().any(|stem| key.starts_with(stem))
+}
+
+/// Settings of clouds that are served.
+fn is_of_cloud(key: &str) -> bool {
+    ["vertex_", "aws_", "azure_"].iter().any(|stem| key.starts_with(stem))
 }
 
 /// Body fields that are sent when the client did not send them: every setting that is none of
@@ -63,6 +68,10 @@ pub(crate) fn defaults(entry: &Entry<'_>) -> Vec<(String, Box<RawValue>)> {
             }
         } else if PARAMS.contains(&key) {
             continue;
+        } else if is_of_cloud(key) {
+            let near = suggest::did_you_mean(key, PARAMS.iter().copied().filter(|known| is_of_cloud(known)));
+            let hint = if near.is_empty() { String::new() } else { format!("; {near}") };
+            field.warn(format!("`{key}` has no effect here"), format!("it is not sent to the provider{hint}"));
         } else if is_description(key) {
             field.warn(format!("`{key}` belongs in model_info"), "it is not sent to the provider");
         } else if key == "stream" {
@@ -91,4 +100,10 @@ pub(crate) fn drops(entry: &Entry<'_>) -> Vec<String> {
         drops.extend(field.texts());
     }
     drops
+}
+
+/// Whether a request is refused that says what the deployment's format cannot: `drop_params: false`, its own or the file's.
+pub(crate) fn refuses_losses(entry: &Entry<'_>, defaults: &Defaults) -> bool {
+    let own = entry.param("drop_params").filter(|field| field.items().is_none());
+    !own.and_then(|field| field.flag()).unwrap_or(defaults.drops_params)
 }

@@ -86,6 +86,7 @@ pub(crate) fn compile_in(
         cooldown: limits::cooldown(entry, &around.defaults),
         body_defaults: body::defaults(entry),
         body_drops: body::drops(entry),
+        refuses_losses: body::refuses_losses(entry, &around.defaults),
         mock: mock::read(entry),
         client_credentials: may_bring_credentials(entry),
         is_fleeting: false,

@@ -5,10 +5,10 @@ use weighbridge_domain::name::ProviderName;
 use weighbridge_domain::provider::{AuthStyle, PathStyle, Provider, Wire};
 use weighbridge_domain::secret::Secret;
 
-use crate::base_url;
 use crate::entry::Entry;
-use crate::reader::{Field, Lookup};
+use crate::reader::Lookup;
 use crate::sections::providers::Providers;
+use crate::{auth, base_url};
 
 /// Used for Azure when nothing names a version.
 pub(crate) const AZURE_API_VERSION: &str = "2024-10-21";
@@ -31,10 +31,19 @@ pub(crate) fn read(entry: &Entry<'_>, provider: &Provider, providers: &Providers
     };
     let mut base_url = match provider.wire {
         Wire::Simulated => String::new(),
-        Wire::OpenAi => or_left_out(base(entry, provider)),
+        _ => or_left_out(base(entry, provider).and_then(|base| auth::placed(&base, entry))),
     };
-    let paths = paths(entry, provider, &mut base_url);
-    let auth = match auth(entry, provider, providers) {
+    let paths = match paths(entry, provider, &mut base_url) {
+        Ok(paths) => paths,
+        Err(reason) => {
+            or_left_out(Err(reason));
+            Paths::Plain
+        }
+    };
+    // A provider's OpenAI-compatible API is spoken to in OpenAI's words, and takes keys as it does.
+    let is_compatible = base_url::is_compatible(&base_url, provider);
+    let auth = match auth::read(entry, provider, providers) {
+        Ok(Auth::Header { secret, .. }) if is_compatible => Auth::Bearer(secret),
         Ok(auth) => auth,
         Err(reason) => {
             or_left_out(Err(reason));
@@ -43,12 +52,13 @@ pub(crate) fn read(entry: &Entry<'_>, provider: &Provider, providers: &Providers
     };
     let endpoint = Endpoint {
         provider: ProviderName::new(provider.name.as_str()),
-        wire: provider.wire,
+        wire: if is_compatible { Wire::OpenAi } else { provider.wire },
         base_url,
         paths,
         auth,
         headers: headers(entry, provider, providers),
         stream_usage: provider.stream_usage,
+        responses: provider.responses,
         is_foreign: false,
     };
     Reach { endpoint, unusable }
@@ -56,7 +66,9 @@ pub(crate) fn read(entry: &Entry<'_>, provider: &Provider, providers: &Providers
 
 fn base(entry: &Entry<'_>, provider: &Provider) -> Result<String, String> {
     let variables = entry.reader().variables;
-    if let Some(field) = entry.param("api_base").or_else(|| entry.param("base_url")) {
+    let runtime =
+        entry.param("aws_bedrock_runtime_endpoint").filter(|_| matches!(provider.auth, AuthStyle::Aws { .. }));
+    if let Some(field) = runtime.or_else(|| entry.param("api_base")).or_else(|| entry.param("base_url")) {
         return match field.lookup() {
             Some(Lookup::Found(base)) => base_url::tidy(&base, provider, &field),
             Some(Lookup::Unset(name)) => Err(format!("{name} is not set (its api_base)")),
@@ -77,9 +89,14 @@ fn base(entry: &Entry<'_>, provider: &Provider) -> Result<String, String> {
 }
 
 /// How paths look; for Azure that depends on base URL and version, and the base is cut to the host.
-fn paths(entry: &Entry<'_>, provider: &Provider, base: &mut String) -> Paths {
-    if provider.paths == PathStyle::OpenAi {
-        return Paths::OpenAi;
+fn paths(entry: &Entry<'_>, provider: &Provider, base: &mut String) -> Result<Paths, String> {
+    match provider.paths {
+        PathStyle::Plain => return Ok(Paths::Plain),
+        PathStyle::Vertex => {
+            let (project, location) = auth::google_place(entry)?;
+            return Ok(Paths::Vertex { project, location });
+        }
+        PathStyle::Azure => {}
     }
     let version = entry.param("api_version").and_then(|field| field.text());
     let version = version.or_else(|| entry.reader().variables.get("AZURE_API_VERSION"));
@@ -87,55 +104,14 @@ fn paths(entry: &Entry<'_>, provider: &Provider, base: &mut String) -> Paths {
     if let Some(at) = base.find("/openai") {
         base.truncate(at);
     }
-    match version {
+    Ok(match version {
         Some(version) if matches!(version.as_str(), "preview" | "latest") => {
             Paths::AzureV1 { api_version: Some(version) }
         }
         Some(version) if version == "v1" => Paths::AzureV1 { api_version: None },
         _ if is_v1 => Paths::AzureV1 { api_version: None },
         version => Paths::AzureDeployment { api_version: version.unwrap_or_else(|| AZURE_API_VERSION.to_owned()) },
-    }
-}
-
-fn auth(entry: &Entry<'_>, provider: &Provider, providers: &Providers) -> Result<Auth, String> {
-    if let Some(field) = entry.param("azure_ad_token") {
-        return Ok(Auth::Bearer(secret(&field)?));
-    }
-    let named = entry.param("api_key").or_else(|| providers.key(&provider.name));
-    let key = match named.map(|field| secret(&field)).transpose()? {
-        Some(key) if !key.reveal().is_empty() => Some(key),
-        _ => {
-            let variables = entry.reader().variables;
-            provider.key_variables.iter().find_map(|name| variables.get(name)).map(Secret::new)
-        }
-    };
-    let has_own_base = entry.param("api_base").or_else(|| entry.param("base_url")).is_some();
-    match (key, &provider.auth) {
-        (_, AuthStyle::None) => Ok(Auth::None),
-        (Some(secret), AuthStyle::Bearer) => Ok(Auth::Bearer(secret)),
-        (Some(secret), AuthStyle::Header(name)) => Ok(Auth::Header { name: name.clone(), secret }),
-        // Somebody's own server behind an OpenAI-compatible API: it may well need no key.
-        (None, AuthStyle::Bearer | AuthStyle::Header(_))
-            if provider.key_optional || (has_own_base && provider.paths == PathStyle::OpenAi) =>
-        {
-            Ok(Auth::None)
-        }
-        (None, AuthStyle::Bearer | AuthStyle::Header(_)) => Err(match provider.key_variables.first() {
-            Some(name) => format!("it has no api_key, and {name} is not set"),
-            None => "it has no api_key".to_owned(),
-        }),
-    }
-}
-
-fn secret(field: &Field<'_>) -> Result<Secret, String> {
-    match field.lookup() {
-        Some(Lookup::Found(text)) if text.trim().bytes().any(|b| b < b' ' || b == 127) => {
-            Err("its key holds control characters".to_owned())
-        }
-        Some(Lookup::Found(text)) => Ok(Secret::new(text.trim().to_owned())),
-        Some(Lookup::Unset(name)) => Err(format!("{name} is not set")),
-        None => Err("its key is no text".to_owned()),
-    }
+    })
 }
 
 fn headers(entry: &Entry<'_>, provider: &Provider, providers: &Providers) -> Vec<(String, Secret)> {

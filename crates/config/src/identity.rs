@@ -25,6 +25,20 @@ const PARTS: &[&str] = &[
     "tags",
 ];
 
+/// Further parts, which count where they are: without them an id is what it was before they were known.
+const LATER_PARTS: &[&str] = &[
+    "aws_access_key_id",
+    "aws_bedrock_runtime_endpoint",
+    "aws_profile_name",
+    "aws_region_name",
+    "aws_role_name",
+    "client_id",
+    "tenant_id",
+    "vertex_credentials",
+    "vertex_location",
+    "vertex_project",
+];
+
 /// Gives out ids.
 #[derive(Debug, Default)]
 pub(crate) struct Identities {
@@ -42,14 +56,22 @@ impl Identities {
             hash.update((text.len() as u64).to_le_bytes());
             hash.update(text.as_bytes());
         };
-        add(group);
-        for part in PARTS {
-            // A key counts as it is written: `os.environ/NAME` stays the same when the key changes.
-            let text = entry.param(part).map(|field| match &field.node.value {
+        // A key counts as it is written: `os.environ/NAME` stays the same when the key changes.
+        let written = |part: &str| {
+            entry.param(part).map(|field| match &field.node.value {
                 crate::yaml::Value::Str(text) => text.clone(),
                 _ => json::value(&field).to_string(),
-            });
-            add(text.as_deref().unwrap_or_default());
+            })
+        };
+        add(group);
+        for part in PARTS {
+            add(written(part).as_deref().unwrap_or_default());
+        }
+        for part in LATER_PARTS {
+            if let Some(text) = written(part) {
+                add(part);
+                add(&text);
+            }
         }
         let id = hex(&hash.finalize()[..8]);
         let twin = self.seen.entry(id.clone()).or_default();

@@ -10,6 +10,7 @@ pub mod watch;
 
 mod aliases;
 mod assembly;
+mod auth;
 mod base_url;
 mod body;
 mod compile;

@@ -22,6 +22,8 @@ pub(crate) struct Defaults {
     windows: Windows,
     whole: Duration,
     stream: Option<Duration>,
+    /// Whether what a format cannot say is left out (`drop_params`).
+    pub(crate) drops_params: bool,
 }
 
 impl Defaults {
@@ -38,6 +40,7 @@ impl Defaults {
             windows,
             whole: seconds("request_timeout", LITELLM).or(timeout).unwrap_or(WHOLE_REPLY),
             stream: seconds("stream_timeout", ROUTER_ONLY),
+            drops_params: layers.get("drop_params", LITELLM).and_then(|field| field.flag()).unwrap_or(true),
         }
     }
 }

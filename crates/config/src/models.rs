@@ -26,11 +26,18 @@ pub(crate) struct Model {
 /// it. A price is only told for the provider itself.
 pub(crate) fn find(provider: &str, model: &str) -> Option<Model> {
     let family = match provider {
-        "ollama_chat" => "ollama",
+        "ollama_chat" | "ollama_openai" => "ollama",
+        "bedrock_converse" => "bedrock",
+        "vertex_ai_beta" => "vertex_ai",
         "azure_text" => "azure",
         other => other,
     };
-    let is_here = |row: &&Model| row.provider == family || (family == "cohere" && row.provider == "cohere_chat");
+    let is_here = |row: &&Model| match family {
+        "cohere" => matches!(row.provider, "cohere" | "cohere_chat"),
+        // By the API that serves a model, and by its publisher.
+        "bedrock" | "vertex_ai" => row.provider.starts_with(family),
+        family => row.provider == family,
+    };
     let prefixed = format!("{family}/{model}");
     let bare = model.rsplit('/').next().unwrap_or(model);
     let here = [prefixed.as_str(), model].into_iter().find_map(|name| MODELS.get(name)?.iter().find(is_here));

@@ -6,6 +6,7 @@
 mod at;
 mod breaker;
 mod case;
+mod clouds;
 mod headers;
 mod host;
 mod inherit;

@@ -267,9 +267,11 @@ fn endpoints() {
                     Auth::None => "open".to_owned(),
                     Auth::Bearer(secret) => format!("bearer {}", secret.reveal()),
                     Auth::Header { name, secret } => format!("{name} {}", secret.reveal()),
+                    other => format!("{other:?}"),
                 };
                 let paths = match &endpoint.paths {
-                    Paths::OpenAi => String::new(),
+                    Paths::Plain => String::new(),
+                    Paths::Vertex { project, location } => format!(" {project} {location}"),
                     Paths::AzureDeployment { api_version } => format!(" {api_version}"),
                     Paths::AzureV1 { api_version } => format!(" v1 {api_version:?}"),
                 };
@@ -287,7 +289,7 @@ fn endpoints() {
     check("model: groq/llama", "out: it has no api_key, and GROQ_API_KEY is not set");
     check("model: openai/q, api_base: os.environ/BASE, api_key: none", "openai q https://b.example/v1 bearer none");
     check("model: openai/q, api_base: os.environ/NOPE", "out: NOPE is not set (its api_base)");
-    check("model: ollama/qwen2.5:7b, api_base: http://o:11434", "ollama qwen2.5:7b http://o:11434/v1 open");
+    check("model: ollama/qwen2.5:7b, api_base: http://o:11434", "ollama qwen2.5:7b http://o:11434 open");
     check("model: together/x, api_key: k", "together_ai x https://api.together.xyz/v1 bearer k");
     check("model: meta-llama/L, api_base: http://v/v1", "meta-llama meta-llama/L http://v/v1 open");
     check("model: qux/x", "out: there is no provider `qux`; give it an api_base, or a row in `providers`");

@@ -1,7 +1,8 @@
 //! Which provider a deployment is at, and what its model is called there.
 
-use weighbridge_domain::provider::{Known, Provider};
+use weighbridge_domain::provider::{Known, Provider, Wire};
 
+use crate::auth::is_region;
 use crate::entry::Entry;
 use crate::reader::{Field, Lookup};
 use crate::sections::providers::Providers;
@@ -150,7 +151,19 @@ fn compatible(field: &Field<'_>, prefix: &str, written: &str) -> Upstream {
 }
 
 fn upstream(provider: Provider, model: &str, written: &str) -> Upstream {
+    let model = if provider.wire == Wire::Bedrock { bedrock_model(model) } else { model };
     Upstream { provider, model: model.to_owned(), written: written.to_owned(), unusable: None }
+}
+
+/// A model of Bedrock without what `LiteLLM` puts before it: the API and the region.
+fn bedrock_model(model: &str) -> &str {
+    let is_ahead = |part: &str| {
+        matches!(part, "converse" | "invoke") || (part.contains('-') && is_region(part) && !part.contains('.'))
+    };
+    match model.split_once('/') {
+        Some((part, rest)) if is_ahead(part) => bedrock_model(rest),
+        _ => model,
+    }
 }
 
 fn left_out(prefix: &str, written: &str, reason: String) -> Upstream {

@@ -1,10 +1,12 @@
 //! A deployment: one model at one provider with one credential.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use regex::Regex;
 use serde_json::value::RawValue;
 
+use crate::credential::{AwsCredential, EntraCredential, GoogleCredential};
 use crate::limits::Limits;
 use crate::name::{DeploymentId, GroupName, ProviderName, QuotaName};
 use crate::policy::{CooldownPolicy, Timeouts};
@@ -56,6 +58,9 @@ pub struct Deployment {
     pub body_defaults: Vec<(String, Box<RawValue>)>,
     /// Body fields that are never sent.
     pub body_drops: Vec<String>,
+    /// Whether a request is refused that says what this deployment's format cannot (`drop_params: false`), instead of being sent
+    /// without it.
+    pub refuses_losses: bool,
     /// A canned reply instead of a call.
     pub mock: Option<Mock>,
     /// Whether a client may bring its own key and base URL.
@@ -98,6 +103,7 @@ impl Deployment {
             cooldown: CooldownPolicy::default(),
             body_defaults: Vec::new(),
             body_drops: Vec::new(),
+            refuses_losses: false,
             mock: None,
             client_credentials: false,
             is_fleeting: false,
@@ -184,6 +190,8 @@ pub struct Endpoint {
     pub headers: Vec<(String, Secret)>,
     /// Whether it accepts `stream_options.include_usage`.
     pub stream_usage: bool,
+    /// Whether it has `/responses` itself.
+    pub responses: bool,
     /// Whether a client named the host rather than the operator: then it may not be just anywhere.
     pub is_foreign: bool,
 }
@@ -195,11 +203,23 @@ impl Endpoint {
             provider: provider.into(),
             wire: Wire::OpenAi,
             base_url: base_url.into(),
-            paths: Paths::OpenAi,
+            paths: Paths::Plain,
             auth: Auth::None,
             headers: Vec::new(),
             stream_usage: true,
+            responses: false,
             is_foreign: false,
+        }
+    }
+}
+
+impl Endpoint {
+    /// The format in which `model` is spoken to. Vertex AI serves the models of many publishers, each in its own.
+    pub fn wire_of(&self, model: &str) -> Wire {
+        match self.paths {
+            Paths::Vertex { .. } if model.starts_with("claude") => Wire::Anthropic,
+            Paths::Vertex { .. } if model.contains('/') => Wire::OpenAi,
+            Paths::Vertex { .. } | Paths::Plain | Paths::AzureDeployment { .. } | Paths::AzureV1 { .. } => self.wire,
         }
     }
 }
@@ -207,8 +227,15 @@ impl Endpoint {
 /// How paths are made from the base URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Paths {
-    /// `<base>/chat/completions`.
-    OpenAi,
+    /// The wire format's own, below the base URL: `<base>/chat/completions`, `<base>/messages`.
+    Plain,
+    /// `<base>/v1/projects/<project>/locations/<location>/publishers/<publisher>/models/<model>:…`.
+    Vertex {
+        /// Google Cloud's project.
+        project: String,
+        /// The region, or `global`.
+        location: String,
+    },
     /// `<base>/openai/deployments/<model>/chat/completions?api-version=<version>`.
     AzureDeployment {
         /// The `api-version`.
@@ -235,6 +262,32 @@ pub enum Auth {
         /// What it holds.
         secret: Secret,
     },
+    /// `?<name>=<secret>`.
+    Query {
+        /// The parameter's name.
+        name: String,
+        /// What it holds.
+        secret: Secret,
+    },
+    /// A signature of AWS.
+    Aws(Arc<AwsCredential>),
+    /// `Authorization: Bearer <token>`, with a token of Google Cloud.
+    Google(Arc<GoogleCredential>),
+    /// `Authorization: Bearer <token>`, with a token of Microsoft Entra.
+    Entra(Arc<EntraCredential>),
+}
+
+impl Auth {
+    /// Every text that tells it from others, secrets among them: for digests, and nothing else.
+    pub fn texts(&self) -> Vec<&str> {
+        match self {
+            Self::None => Vec::new(),
+            Self::Bearer(secret) | Self::Header { secret, .. } | Self::Query { secret, .. } => vec![secret.reveal()],
+            Self::Aws(credential) => credential.texts(),
+            Self::Google(credential) => credential.texts(),
+            Self::Entra(credential) => credential.texts(),
+        }
+    }
 }
 
 /// A canned reply.

@@ -57,6 +57,13 @@ pub enum Event<'a> {
         /// The mean time between two.
         mean: Duration,
     },
+    /// A prompt that was estimated was counted by its provider.
+    PromptCounted {
+        /// Who counted it.
+        deployment: &'a DeploymentId,
+        /// The estimate over the count; 1 is right.
+        ratio: f64,
+    },
     /// A reservation met what was really used.
     Settled {
         /// Whose tokens.

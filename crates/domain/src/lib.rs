@@ -3,10 +3,11 @@
 //! Every other crate speaks in these words. Nothing here waits, reads a clock, rolls dice or
 //! touches the network, so that whatever decides can be tested with plain values.
 //!
-//! In reading order: [`name`], [`limits`], [`usage`], [`provider`], [`deployment`], [`group`],
+//! In reading order: [`name`], [`limits`], [`usage`], [`provider`], [`credential`], [`deployment`], [`group`],
 //! [`plan`] and [`drop_path`], [`hosts`], [`settings`], [`store`], [`table`] are what an operator configures; [`json`], [`request`], [`failure`] are
 //! what passes through; [`view`] and [`event`] are what is known and what happened.
 
+pub mod credential;
 pub mod deployment;
 pub mod drop_path;
 pub mod event;

@@ -25,6 +25,8 @@ pub struct Provider {
     pub wire: Wire,
     /// Whether it accepts `stream_options.include_usage`.
     pub stream_usage: bool,
+    /// Whether it has `/responses` itself. Elsewhere they are said as chats.
+    pub responses: bool,
     /// Whether it gives back reserved tokens.
     pub basis: ChargeBasis,
 }
@@ -40,9 +42,10 @@ impl Provider {
             key_variables: Vec::new(),
             base_variables: Vec::new(),
             key_optional: true,
-            paths: PathStyle::OpenAi,
+            paths: PathStyle::Plain,
             wire: Wire::OpenAi,
             stream_usage: true,
+            responses: false,
             basis: ChargeBasis::ReserveSettle,
         }
     }
@@ -55,6 +58,20 @@ pub enum AuthStyle {
     Bearer,
     /// A header of its own, such as `api-key`.
     Header(String),
+    /// A query parameter, such as `key`.
+    Query(String),
+    /// A signature of AWS for `service`; a key is sent as `Bearer`.
+    Aws {
+        /// The name that requests are signed for, such as `bedrock`.
+        service: String,
+    },
+    /// A token of Google Cloud; a key is taken for one.
+    Google,
+    /// A key in a header of its own, or a token of Microsoft Entra.
+    Entra {
+        /// The header of a key, such as `api-key`.
+        key_header: String,
+    },
     /// None at all.
     None,
 }
@@ -62,8 +79,10 @@ pub enum AuthStyle {
 /// How a provider's paths look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PathStyle {
-    /// `<base>/chat/completions`.
-    OpenAi,
+    /// The wire format's own, below the base URL: `<base>/chat/completions`, `<base>/messages`.
+    Plain,
+    /// `<base>/v1/projects/<project>/locations/<location>/publishers/…`.
+    Vertex,
     /// `<base>/openai/deployments/<model>/chat/completions?api-version=…`, or `<base>/openai/v1/…`.
     Azure,
 }
@@ -73,6 +92,16 @@ pub enum PathStyle {
 pub enum Wire {
     /// `OpenAI`'s chat, completions and embeddings.
     OpenAi,
+    /// Anthropic's messages.
+    Anthropic,
+    /// Google's `generateContent`.
+    Gemini,
+    /// Amazon Bedrock's Converse.
+    Bedrock,
+    /// Cohere's chat, version 2.
+    Cohere,
+    /// Ollama's own chat.
+    Ollama,
     /// Answers made in this process, no network.
     Simulated,
 }

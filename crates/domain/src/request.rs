@@ -35,6 +35,9 @@ pub struct Request {
     pub estimate: Estimate,
     /// What this request wants otherwise than the configuration says.
     pub controls: Controls,
+    /// Headers that belong to the format it is written in (`anthropic-beta`), names in lower case: sent on to deployments
+    /// that speak it.
+    pub format_headers: Vec<(String, String)>,
 }
 
 /// What a request will use, by estimate.
@@ -58,6 +61,12 @@ impl Estimate {
 pub enum Operation {
     /// `/chat/completions`
     Chat,
+    /// `/messages`: a chat in Anthropic's words.
+    Messages,
+    /// `/responses`: a chat in the words of `OpenAI`'s newer API.
+    Responses,
+    /// `/messages/count_tokens`: how long a prompt in Anthropic's words is.
+    CountTokens,
     /// `/completions`
     Completions,
     /// `/embeddings`
@@ -85,6 +94,9 @@ impl Operation {
     pub const fn path(self) -> &'static str {
         match self {
             Self::Chat => "/chat/completions",
+            Self::Messages => "/messages",
+            Self::Responses => "/responses",
+            Self::CountTokens => "/messages/count_tokens",
             Self::Completions => "/completions",
             Self::Embeddings => "/embeddings",
             Self::Moderations => "/moderations",
@@ -99,8 +111,11 @@ impl Operation {
     }
 
     /// All operations.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 14] = [
         Self::Chat,
+        Self::Messages,
+        Self::Responses,
+        Self::CountTokens,
         Self::Completions,
         Self::Embeddings,
         Self::Moderations,
@@ -115,7 +130,12 @@ impl Operation {
 
     /// Whether a reply may be a stream of events.
     pub const fn may_stream(self) -> bool {
-        matches!(self, Self::Chat | Self::Completions)
+        self.is_chat() || matches!(self, Self::Completions)
+    }
+
+    /// Whether it is a conversation that wants a reply, in whosever words.
+    pub const fn is_chat(self) -> bool {
+        matches!(self, Self::Chat | Self::Messages | Self::Responses)
     }
 }
 

@@ -11,7 +11,7 @@ use weighbridge_domain::group::ModelGroup;
 use weighbridge_domain::limits::Tokens;
 use weighbridge_domain::name::DeploymentId;
 use weighbridge_domain::preferences::Preferences;
-use weighbridge_domain::request::Request;
+use weighbridge_domain::request::{Estimate, Request};
 use weighbridge_domain::settings::WhenAllCooling;
 use weighbridge_domain::table::RoutingTable;
 use weighbridge_domain::view::DeploymentView;
@@ -22,6 +22,7 @@ use weighbridge_routing::strategy;
 use weighbridge_state::{Admission, Candidate, Grant, Refusal, RefusalCause, Regard, Reserve};
 
 use crate::plan;
+use crate::tokens::{self, Counted};
 use crate::world::World;
 
 /// Output tokens reserved for a request that sets no bound, while nothing was learned.
@@ -38,6 +39,8 @@ pub(crate) struct Ask<'a> {
     pub(crate) resting: Resting,
     /// The stop's turn in its group's rotation: one a request, however often it is tried.
     pub(crate) turn: &'a OnceLock<u64>,
+    /// The prompt's tokens, once they were counted.
+    pub(crate) counted: &'a Counted,
 }
 
 /// What becomes of a group that cools as a whole.
@@ -112,7 +115,8 @@ impl Ask<'_> {
         let (group, fit) = self.fit()?;
         let now = world.now();
         let views = world.state().view(&fit, now);
-        let tokens = self.reservation(&fit, &views);
+        let input = tokens::prompt(self.request, &fit, world.ratios(), self.counted).await;
+        let tokens = self.reservation(&fit, &views, input);
         let (usable, resting): (Vec<_>, Vec<_>) =
             fit.into_iter().zip(views).partition(|(_, view)| candidates::is_usable(view));
         // A deployment asked for by its id is asked whether it cools or not.
@@ -216,8 +220,8 @@ impl Ask<'_> {
         }
     }
 
-    /// What to reserve: the client's bound on output, else what is usual here.
-    fn reservation(&self, fit: &[Arc<Deployment>], views: &[DeploymentView]) -> Tokens {
+    /// What to reserve: `input`, and the client's bound on output, else what is usual here.
+    fn reservation(&self, fit: &[Arc<Deployment>], views: &[DeploymentView], input: u32) -> Tokens {
         let usual = views.iter().filter_map(|view| view.latency).map(|latency| latency.tokens).fold(0.0, f64::max);
         #[expect(
             clippy::cast_possible_truncation,
@@ -226,7 +230,7 @@ impl Ask<'_> {
         )]
         let learned = if usual > 0.0 { (usual * 1.5).ceil() as u32 } else { UNKNOWN_OUTPUT };
         let longest = fit.iter().filter_map(|d| d.max_output_tokens).max().unwrap_or(u32::MAX);
-        self.request.estimate.reservation(learned.min(longest))
+        Estimate { input, ..self.request.estimate }.reservation(learned.min(longest))
     }
 
     /// Why nobody was granted, as the client is told.

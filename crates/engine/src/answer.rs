@@ -19,6 +19,8 @@ pub struct Answer {
     pub content_type: String,
     /// The provider's headers that are worth passing on (`x-ratelimit-*`, request ids), names in lower case.
     pub upstream_headers: Vec<(String, String)>,
+    /// What of the request the deployment's format could not say, a line each.
+    pub losses: Vec<String>,
     /// What it said.
     pub body: AnswerBody,
 }

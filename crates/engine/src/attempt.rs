@@ -3,29 +3,27 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use futures_util::StreamExt;
+use bytes::Bytes;
 use tokio::time::Instant;
 use weighbridge_domain::deployment::{Deployment, MockReply};
 use weighbridge_domain::failure::{Failure, FailureKind};
 use weighbridge_domain::plan::StopOptions;
 use weighbridge_domain::policy::{CooldownVerdict, Timeouts};
 use weighbridge_domain::provider::Wire;
-use weighbridge_domain::request::Request;
+use weighbridge_domain::request::{Operation, Request};
 use weighbridge_domain::usage::Usage;
-use weighbridge_providers::encode::{Outgoing, encode};
-use weighbridge_providers::sse::{EventReader, ReaderOptions};
-use weighbridge_providers::transport::{BodyStream, Reach, UpstreamResponse};
-use weighbridge_providers::{failure, remaining, reply, simulated};
+use weighbridge_providers::encode::{Encoded, Outgoing, encode};
+use weighbridge_providers::simulated;
+use weighbridge_providers::transport::{Reach, UpstreamResponse};
 use weighbridge_state::Counted;
+use weighbridge_wire::exchange::Exchange;
+use weighbridge_wire::format::Labels;
+use weighbridge_wire::losses::Losses;
+use weighbridge_wire::remaining;
 
-use crate::stream::{self, Opened};
+use crate::reading::Reading;
+use crate::stream::Opened;
 use crate::world::World;
-
-/// The longest whole reply that is read, in bytes.
-const LONGEST_REPLY: usize = 64 << 20;
-/// The longest error body that is read, in bytes.
-const LONGEST_ERROR: usize = 64 << 10;
 
 /// One call about to be made.
 pub(crate) struct Call<'a> {
@@ -39,6 +37,8 @@ pub(crate) struct Call<'a> {
 
 /// What an upstream said, before the client hears of it.
 pub(crate) struct Reply {
+    /// What the deployment's format could not say of the request.
+    pub(crate) losses: Losses,
     pub(crate) content_type: String,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: ReplyBody,
@@ -57,8 +57,9 @@ impl Call<'_> {
     pub(crate) async fn run(&self, world: &World) -> Result<Reply, Failure> {
         let sent = Instant::now();
         let answer = async {
-            let response = self.send(world).await?;
-            self.read(response, world, sent).await
+            let Sent { response, exchange, losses } = self.send(world).await?;
+            let reading = Reading { call: self, exchange, labels: self.labels(world), sent };
+            Ok(Reply { losses, ..reading.read(response, world).await? })
         };
         match self.limit() {
             None => answer.await,
@@ -101,7 +102,7 @@ impl Call<'_> {
         self.request.controls.timeout.is_some() || self.request.controls.stream_timeout.is_some()
     }
 
-    async fn send(&self, world: &World) -> Result<UpstreamResponse, Failure> {
+    async fn send(&self, world: &World) -> Result<Sent, Failure> {
         let outgoing = Outgoing {
             deployment: self.deployment,
             model: self.upstream_model,
@@ -110,20 +111,44 @@ impl Call<'_> {
             stream: self.request.stream,
             options: self.options,
             headers: self.request.controls.config.as_ref().map_or(&[], |config| &config.headers),
+            format_headers: &self.request.format_headers,
             request_id: &self.request.id,
         };
+        if let Some(response) = self.made_up(&outgoing, world).await {
+            let exchange = Exchange::between(self.request.operation, Wire::Simulated, false)?;
+            return Ok(Sent { response, exchange, losses: Losses::default() });
+        }
+        let endpoint = &self.deployment.endpoint;
+        let wire = endpoint.wire_of(self.upstream_model);
+        let exchange = Exchange::between(self.request.operation, wire, endpoint.responses)?;
+        let Encoded { mut request, losses } = encode(&outgoing, exchange)?;
+        world.credentials().authorize(&outgoing.auth(), &mut request).await?;
+        let response = world.transport().send(request, self.reach()).await?;
+        Ok(Sent { response, exchange, losses })
+    }
+
+    /// A reply that nobody has to be asked for.
+    async fn made_up(&self, outgoing: &Outgoing<'_>, world: &World) -> Option<UpstreamResponse> {
         if let Some(text) = &self.request.controls.mock_response {
-            return Ok(simulated::mock(&mock_reply(text), &outgoing, world.now()));
+            return Some(simulated::mock(&mock_reply(text), outgoing, world.now()));
         }
         if let Some(mock) = &self.deployment.mock {
             if !mock.delay.is_zero() {
                 tokio::time::sleep(mock.delay).await;
             }
-            return Ok(simulated::mock(&mock.reply, &outgoing, world.now()));
+            return Some(simulated::mock(&mock.reply, outgoing, world.now()));
         }
-        match self.deployment.endpoint.wire {
-            Wire::Simulated => Ok(simulated::respond(&outgoing, world.now())),
-            Wire::OpenAi => world.transport().send(encode(&outgoing)?, self.reach()).await,
+        let wire = self.deployment.endpoint.wire_of(self.upstream_model);
+        // Who cannot count is spared the question: an estimate is what there is.
+        let is_guess = self.request.operation == Operation::CountTokens && wire != Wire::Anthropic;
+        (wire == Wire::Simulated || is_guess).then(|| simulated::respond(outgoing, world.now()))
+    }
+
+    fn labels(&self, world: &World) -> Labels {
+        Labels {
+            request_id: self.request.id.clone(),
+            model: self.upstream_model.to_owned(),
+            created: world.now().as_secs(),
         }
     }
 
@@ -134,7 +159,7 @@ impl Call<'_> {
 
     /// Takes over what the provider says it has counted, where that is held against a limit here. What a client's own key
     /// has left says nothing about ours.
-    fn hear(&self, headers: &http::HeaderMap, world: &World) {
+    pub(crate) fn hear(&self, headers: &http::HeaderMap, world: &World) {
         let limits = &self.deployment.limits;
         if (limits.rpm.is_none() && limits.tpm.is_none()) || self.options.credentials.is_some() {
             return;
@@ -144,25 +169,13 @@ impl Call<'_> {
             world.state().observe(self.deployment, feedback, self.counted, world.now());
         }
     }
+}
 
-    async fn read(&self, response: UpstreamResponse, world: &World, sent: Instant) -> Result<Reply, Failure> {
-        let (parts, body) = response.into_parts();
-        self.hear(&parts.headers, world);
-        if !parts.status.is_success() {
-            let bytes = collect(body, LONGEST_ERROR).await.unwrap_or_default();
-            return Err(failure::classify(parts.status.as_u16(), &parts.headers, &bytes, world.now()));
-        }
-        let content_type = header(&parts.headers, "content-type").unwrap_or("application/json").to_owned();
-        let headers = passed_on(&parts.headers);
-        if self.request.stream && content_type.starts_with("text/event-stream") {
-            let strip_usage = self.deployment.endpoint.stream_usage && !self.request.stream_usage;
-            let opened = stream::open(body, EventReader::new(ReaderOptions { strip_usage }), sent).await?;
-            return Ok(Reply { content_type, headers, body: ReplyBody::Stream(Box::new(opened)) });
-        }
-        let bytes = collect(body, LONGEST_REPLY).await?;
-        let facts = reply::read(&bytes, self.request.operation)?;
-        Ok(Reply { content_type, headers, body: ReplyBody::Whole { bytes, usage: facts.usage, took: sent.elapsed() } })
-    }
+/// A request that was sent, and what is known of its answer: the head.
+struct Sent {
+    response: UpstreamResponse,
+    exchange: Exchange,
+    losses: Losses,
 }
 
 /// What a failure of this call means for its deployment.
@@ -173,43 +186,6 @@ pub(crate) fn judge(failure: &Failure, call: &Call<'_>) -> CooldownVerdict {
         call.request.controls.cooldown_time,
         call.caller_set_timeout(),
     )
-}
-
-/// A body in one piece, `limit` bytes at most.
-async fn collect(mut body: BodyStream, limit: usize) -> Result<Bytes, Failure> {
-    let mut first = match body.next().await {
-        None => return Ok(Bytes::new()),
-        Some(chunk) => chunk?,
-    };
-    let mut all: Option<BytesMut> = None;
-    while let Some(chunk) = body.next().await {
-        let chunk = chunk?;
-        let all = all.get_or_insert_with(|| BytesMut::from(std::mem::take(&mut first)));
-        if all.len() + chunk.len() > limit {
-            return Err(Failure::new(FailureKind::BrokenReply, "the provider's reply is too long"));
-        }
-        all.extend_from_slice(&chunk);
-    }
-    Ok(all.map_or(first, BytesMut::freeze))
-}
-
-fn header<'a>(headers: &'a http::HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name)?.to_str().ok()
-}
-
-/// The provider's headers a client has a use for.
-fn passed_on(headers: &http::HeaderMap) -> Vec<(String, String)> {
-    let wanted = |name: &str| {
-        name.starts_with("x-ratelimit-")
-            || name.starts_with("anthropic-ratelimit-")
-            || name == "openai-processing-ms"
-            || name == "content-disposition"
-    };
-    headers
-        .iter()
-        .filter(|(name, _)| wanted(name.as_str()))
-        .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())))
-        .collect()
 }
 
 /// A `mock_response`: text, or one of `LiteLLM`'s error names.

@@ -45,6 +45,7 @@ impl Engine {
     pub fn adopt(&self, table: Arc<RoutingTable>) {
         let own_ports = self.own_ports.lock().unwrap_or_else(PoisonError::into_inner);
         self.world.state().adopt(&table, self.now());
+        self.world.ratios().adopt(&table);
         self.world.transport().adopt(border(&table, &own_ports));
         self.table.store(table);
     }

@@ -27,6 +27,7 @@ use crate::journal::Journal;
 use crate::permit::Permit;
 use crate::plan::{self, Way};
 use crate::stream::{Committed, Relay};
+use crate::tokens::{Counted, Lesson};
 use crate::world::World;
 
 /// The verdict that a whole group cools, as plans choose by it.
@@ -50,6 +51,7 @@ pub(crate) async fn execute(world: &World, table: &Arc<RoutingTable>, request: R
         deadline: Instant::now() + budget,
         tried: Vec::new(),
         retries: 0,
+        counted: Counted::new(),
         last: None,
     };
     match run.walk(&mut journal).await {
@@ -81,6 +83,8 @@ struct Run<'a> {
     tried: Vec<DeploymentId>,
     /// Retries so far, over all stops.
     retries: u32,
+    /// The prompt's tokens, once they were counted.
+    counted: Counted,
     /// The last failure of a call, which tells a client more than our own verdicts do.
     last: Option<Failure>,
 }
@@ -93,6 +97,8 @@ struct Reached {
     idle: Option<Duration>,
     /// What its tokens cost, where that is known.
     price: Option<Price>,
+    /// Where its count of the prompt is learned from.
+    lesson: Lesson,
 }
 
 impl<'a> Run<'a> {
@@ -206,7 +212,15 @@ impl<'a> Run<'a> {
         let mut attempts = 0;
         let turn = OnceLock::new();
         loop {
-            let ask = Ask { table: self.table, request: self.request, stop, tried: &self.tried, resting, turn: &turn };
+            let ask = Ask {
+                table: self.table,
+                request: self.request,
+                stop,
+                tried: &self.tried,
+                resting,
+                turn: &turn,
+                counted: &self.counted,
+            };
             let admitted = match ask.admit(self.world).await {
                 Ok(admitted) => admitted,
                 // After a failed attempt its cause is what matters.
@@ -278,6 +292,7 @@ impl<'a> Run<'a> {
             tried: &self.tried,
             resting: Resting::PassOver,
             turn: &OnceLock::new(),
+            counted: &self.counted,
         };
         ask.has_untried(self.world)
     }
@@ -323,7 +338,8 @@ impl<'a> Run<'a> {
                 let idle = call.timeouts().idle;
                 let by_name = || self.table.prices.of(deployment.endpoint.provider.as_str(), &upstream_model);
                 let price = deployment.price.or_else(by_name);
-                Ok(Reached { deployment: Arc::clone(&deployment), permit, reply, idle, price })
+                let lesson = Lesson::new(self.world.ratios(), &deployment, self.request.estimate);
+                Ok(Reached { deployment: Arc::clone(&deployment), permit, reply, idle, price, lesson })
             }
             Err(failure) => {
                 journal.attempt(&deployment, failure.http_status(), Some(failure.kind), began.elapsed());
@@ -370,10 +386,11 @@ const fn used_by_failure(kind: FailureKind) -> Option<Tokens> {
 impl Reached {
     /// Hands the reply to the client: settles a whole one, lets a stream settle itself.
     fn answer(self, request: &Request, mut journal: Journal) -> Answer {
-        let Self { deployment, permit, reply, idle, price } = self;
+        let Self { deployment, permit, reply, idle, price, lesson } = self;
         let (head, body) = match reply.body {
             ReplyBody::Whole { bytes, usage, took } => {
                 if let Some(usage) = usage {
+                    lesson.learn(&usage, &journal);
                     journal.used(usage, price.map(|price| price.cost(&usage)));
                 }
                 let tokens = usage.map_or(0, |usage| usage.completion_tokens);
@@ -391,6 +408,7 @@ impl Reached {
                     journal,
                     deployment,
                     price,
+                    lesson,
                     idle,
                     prompt_tokens: request.estimate.input,
                     judge: judge_broken_stream,
@@ -398,7 +416,13 @@ impl Reached {
                 (head, AnswerBody::Stream(Box::pin(Relay::new(*opened, committed))))
             }
         };
-        Answer { head, content_type: reply.content_type, upstream_headers: reply.headers, body }
+        Answer {
+            head,
+            content_type: reply.content_type,
+            upstream_headers: reply.headers,
+            losses: reply.losses.iter().map(ToString::to_string).collect(),
+            body,
+        }
     }
 }
 

@@ -45,8 +45,16 @@ pub(crate) fn explain(world: &World, table: &RoutingTable, request: &Request) ->
     for (stop, line) in itinerary.stops().iter().zip(itinerary.lines()) {
         lines.push(line);
         let strategy = plan::group_of(table, stop).map_or("", |group| group.strategy.label());
-        match (Ask { table, request, stop, tried: &[], resting: Resting::PassOver, turn: &OnceLock::new() })
-            .preference(world)
+        match (Ask {
+            table,
+            request,
+            stop,
+            tried: &[],
+            resting: Resting::PassOver,
+            turn: &OnceLock::new(),
+            counted: &OnceLock::new(),
+        })
+        .preference(world)
         {
             Ok(order) => lines.extend(order.iter().map(|deployment| {
                 let (id, provider) = (&deployment.id, &deployment.endpoint.provider);
@@ -63,9 +71,17 @@ pub(crate) fn rank(world: &World, table: &RoutingTable, request: &Request, by: &
     let Ok(itinerary) = itinerary(world, table, request) else { return Vec::new() };
     let mut found: Vec<Arc<Deployment>> = Vec::new();
     for stop in itinerary.stops() {
-        for deployment in (Ask { table, request, stop, tried: &[], resting: Resting::PassOver, turn: &OnceLock::new() })
-            .preference(world)
-            .unwrap_or_default()
+        for deployment in (Ask {
+            table,
+            request,
+            stop,
+            tried: &[],
+            resting: Resting::PassOver,
+            turn: &OnceLock::new(),
+            counted: &OnceLock::new(),
+        })
+        .preference(world)
+        .unwrap_or_default()
         {
             if !found.iter().any(|known| known.id == deployment.id) {
                 found.push(deployment);

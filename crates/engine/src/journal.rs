@@ -97,6 +97,11 @@ impl Journal {
         self.head.attempts.push(attempt);
     }
 
+    /// A deployment counted a prompt that was estimated.
+    pub(crate) fn prompt_counted(&self, deployment: &DeploymentId, ratio: f64) {
+        self.observer.observe(&Event::PromptCounted { deployment, ratio });
+    }
+
     /// Nobody could be called.
     pub(crate) fn nobody(&mut self, status: u16, kind: FailureKind) {
         self.head.attempts.push(AttemptRecord { deployment: None, status, kind: Some(kind), ms: 0 });

@@ -18,8 +18,10 @@ mod members;
 mod permit;
 mod plan;
 mod pool;
+mod reading;
 mod select;
 mod stream;
+mod tokens;
 mod world;
 
 pub use answer::{Answer, AnswerBody, AnswerHead, Failed};

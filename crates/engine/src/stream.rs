@@ -15,17 +15,19 @@ use weighbridge_domain::failure::{Failure, FailureKind};
 use weighbridge_domain::limits::Tokens;
 use weighbridge_domain::policy::CooldownVerdict;
 use weighbridge_domain::usage::{Price, Usage};
-use weighbridge_providers::sse::{EventReader, Piece};
 use weighbridge_providers::transport::BodyStream;
 use weighbridge_state::{LatencySample, Outcome};
+use weighbridge_wire::sse::Piece;
+use weighbridge_wire::stream::StreamReader;
 
 use crate::journal::Journal;
 use crate::permit::Permit;
+use crate::tokens::Lesson;
 
 /// An upstream's stream of which the first content event has arrived.
 pub(crate) struct Opened {
     pub(crate) body: BodyStream,
-    pub(crate) reader: EventReader,
+    pub(crate) reader: StreamReader,
     /// What arrived so far, to be passed on first.
     pub(crate) held: Vec<Piece>,
     pub(crate) first_token: Duration,
@@ -36,7 +38,7 @@ pub(crate) struct Opened {
 /// # Errors
 /// When it fails, breaks or ends before there was any content: nothing was passed on, so another
 /// deployment may be asked.
-pub(crate) async fn open(mut body: BodyStream, mut reader: EventReader, sent: Instant) -> Result<Opened, Failure> {
+pub(crate) async fn open(mut body: BodyStream, mut reader: StreamReader, sent: Instant) -> Result<Opened, Failure> {
     let mut held = Vec::new();
     while let Some(chunk) = body.next().await {
         for mut piece in reader.feed(chunk?) {
@@ -62,6 +64,8 @@ pub(crate) struct Committed {
     pub(crate) deployment: Arc<Deployment>,
     /// What its tokens cost, where that is known.
     pub(crate) price: Option<Price>,
+    /// Where its count of the prompt is learned from.
+    pub(crate) lesson: Lesson,
     /// The longest silence between two chunks.
     pub(crate) idle: Option<Duration>,
     pub(crate) prompt_tokens: u32,
@@ -72,7 +76,7 @@ pub(crate) struct Committed {
 /// The events of a committed stream, and its accounts.
 pub(crate) struct Relay {
     body: BodyStream,
-    reader: EventReader,
+    reader: StreamReader,
     ready: VecDeque<Bytes>,
     alarm: Option<Pin<Box<Sleep>>>,
     tally: Tally,
@@ -136,19 +140,17 @@ impl Relay {
 
     /// Ends the stream with an error event, after which there is no `[DONE]`.
     fn break_off(&mut self, failure: Failure) {
-        let error = serde_json::json!({ "error": {
-            "message": failure.message,
-            "type": failure.kind.label(),
-            "param": null,
-            "code": failure.http_status().to_string(),
-        }});
-        self.ready.push_back(format!("data: {error}\n\n").into());
+        let last_words = self.reader.last_words(&failure);
+        self.ready.push_back(last_words);
         self.finish(Some(failure));
     }
 
     /// Closes the accounts.
     fn finish(&mut self, failure: Option<Failure>) {
         let Some(mut committed) = self.committed.take() else { return };
+        if let Some(usage) = &self.tally.usage {
+            committed.lesson.learn(usage, &committed.journal);
+        }
         let usage = self.tally.usage.unwrap_or_else(|| Usage {
             prompt_tokens: committed.prompt_tokens,
             completion_tokens: self.tally.delivered,

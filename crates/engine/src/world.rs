@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use weighbridge_domain::event::Observer;
 use weighbridge_domain::time::Timestamp;
+use weighbridge_providers::credentials::{self, Credentials};
 use weighbridge_providers::transport::Transport;
 use weighbridge_state::SharedState;
 
 use crate::clock::Clock;
 use crate::dice::Dice;
+use crate::tokens::Ratios;
 
 /// What an engine is made of.
 #[derive(Debug)]
@@ -27,6 +29,8 @@ pub struct Parts {
 #[derive(Debug)]
 pub(crate) struct World {
     parts: Parts,
+    credentials: Credentials,
+    ratios: Arc<Ratios>,
     clock: Clock,
     dice: Dice,
 }
@@ -34,7 +38,10 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new(parts: Parts) -> Self {
         let dice = Dice::new(parts.seed);
-        Self { parts, clock: Clock::start(), dice }
+        let clock = Clock::start();
+        let told = credentials::Clock::new(move || clock.now());
+        let credentials = Credentials::new(Arc::clone(&parts.transport), told);
+        Self { parts, credentials, ratios: Arc::default(), clock, dice }
     }
 
     pub(crate) fn state(&self) -> &Arc<dyn SharedState> {
@@ -43,6 +50,16 @@ impl World {
 
     pub(crate) fn transport(&self) -> &dyn Transport {
         &*self.parts.transport
+    }
+
+    /// What signs requests, and fetches tokens for them.
+    pub(crate) fn credentials(&self) -> &Credentials {
+        &self.credentials
+    }
+
+    /// What was learned of how long prompts are.
+    pub(crate) fn ratios(&self) -> &Arc<Ratios> {
+        &self.ratios
     }
 
     pub(crate) fn observer(&self) -> &Arc<dyn Observer> {

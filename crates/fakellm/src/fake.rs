@@ -12,9 +12,13 @@ use http::request::Parts;
 use http::{Request, Response};
 
 use crate::admin;
-use crate::ask::Ask;
+use crate::ask::{Ask, Asked};
 use crate::books::{Arrival, Recorded, Report};
 use crate::clock::Clock;
+use crate::credentials;
+use crate::fault::Fault;
+use crate::format::Format;
+use crate::formats;
 use crate::play::{Cue, play};
 use crate::provider::Provider;
 use crate::refusal::Refusal;
@@ -110,44 +114,49 @@ impl FakeLlm {
 async fn answer(State(fake): State<FakeLlm>, request: Request<Body>) -> Response<Body> {
     let (parts, body) = request.into_parts();
     let Ok(body) = to_bytes(body, BODY_MAX).await else {
-        return Refusal::invalid("The request body is too long, or broke off.", None, None).response();
+        return Refusal::invalid(Format::OpenAi, "The request body is too long, or broke off.").response();
     };
     let uri = parts.uri.clone();
     let target = Target::of(uri.path());
     let provider =
         fake.known(target.provider).unwrap_or_else(|| fake.insert(target.provider, ProviderScript::default()));
     let stage = provider.stage();
-    let asked = read(&stage.script, &target, &parts, &body);
+    let asked = read(&stage.script, target, &parts, &body, fake.0.clock);
     let arrival = Arrival { method: parts.method, uri: parts.uri, headers: parts.headers, body };
     let (ask, turn) = match asked {
         Ok(ask) => {
-            let turn = provider.arrive(arrival, target.operation, Ok(&ask));
+            let turn = provider.arrive(arrival, target, Ok(&ask));
             (ask, turn)
         }
-        Err(refusal) => (Ask::default(), provider.arrive(arrival, target.operation, Err(refusal))),
+        Err(refusal) => (Ask::default(), provider.arrive(arrival, target, Err(refusal))),
     };
     match turn {
         Ok(turn) => {
             let created = fake.0.clock.created();
-            play(&stage, Cue { operation: target.operation, path: uri.path(), ask: &ask, created }, turn).await
+            play(&stage, Cue { target, uri: &uri, ask: &ask, created }, turn).await
         }
         Err(refusal) => refusal.response(),
     }
 }
 
 /// Reads a request and checks its form.
-fn read(script: &ProviderScript, target: &Target<'_>, parts: &Parts, body: &Bytes) -> Result<Ask, Refusal> {
+fn read(
+    script: &ProviderScript,
+    target: Target<'_>,
+    parts: &Parts,
+    body: &Bytes,
+    clock: Clock,
+) -> Result<Ask, Refusal> {
+    let (method, path) = (&parts.method, parts.uri.path());
     if target.operation == Operation::Unknown {
-        return Err(Refusal::unknown_path(parts.method.as_str(), parts.uri.path()));
+        return Err(Refusal::of(target.format, Fault::UnknownPath { method, path }));
     }
-    if parts.method != target.operation.method() {
-        return Err(Refusal::wrong_method(parts.method.as_str()));
+    if *method != target.operation.method() {
+        return Err(Refusal::of(target.format, Fault::WrongMethod(method)));
     }
-    strict::check_key(script, &parts.headers)?;
-    let ask = Ask::read(target, &parts.headers, body)?;
-    if script.strict {
-        strict::check_form(target, &parts.uri, &parts.headers, &ask, body)?;
-    }
-    strict::check_ask(script, target, &ask, body)?;
+    credentials::check(script, target.format, parts, body, clock.wall())?;
+    let asked = Asked { script, target, uri: &parts.uri, headers: &parts.headers, body };
+    let ask = formats::read(&asked)?;
+    strict::check_ask(&asked, &ask)?;
     Ok(ask)
 }

@@ -23,28 +23,35 @@
 //! It judges the router, so it shares no code with it. All waiting goes through `tokio::time`:
 //! under a paused clock a script of minutes runs in no time.
 //!
-//! A request's way: `target` (who is meant) → `ask` (what is asked) → `strict` (is it well-formed) →
-//! `provider` (limits, counters, the script's turn) → `replies`, `operations` or `stream` (what is
-//! said) → `play` (how it reaches the wire).
+//! A request's way: `target` (who is meant, and in which `format`) → `credentials` → `formats` (what
+//! is asked, an `ask`, and is it well-formed) → `strict` (can it be served) → `provider` (limits,
+//! counters, the script's turn) → `replies` (what is said) → `formats` again (in which words, or how
+//! a `fault` is worded) → `stream` and `play` (how it reaches the wire).
 
 mod admin;
 mod ask;
 mod books;
 mod clock;
+mod credentials;
 mod distribution;
+mod event;
 mod fake;
-mod fields;
+mod fault;
 mod flight;
+mod format;
+mod formats;
 mod limit;
 mod meters;
-mod operations;
 mod play;
 mod provider;
 mod refusal;
 mod replies;
+mod sample;
 mod script;
 mod scripted;
 mod serve;
+mod shape;
+mod sigv4;
 mod stage;
 mod stream;
 mod strict;
@@ -56,6 +63,6 @@ pub use books::{Recorded, Report, Tokens};
 pub use distribution::Distribution;
 pub use fake::FakeLlm;
 pub use limit::{Charge, Discipline, Limit};
-pub use script::{ProviderScript, Script, ScriptError};
+pub use script::{AwsKey, ProviderScript, Script, ScriptError};
 pub use scripted::ScriptedStatus;
 pub use serve::Running;

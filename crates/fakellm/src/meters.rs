@@ -47,6 +47,19 @@ pub(crate) struct Exceeded {
     pub(crate) wait: Duration,
 }
 
+/// What is left of a limit.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Allowance {
+    /// `requests` or `tokens`.
+    pub(crate) unit: &'static str,
+    /// The limit.
+    pub(crate) limit: u64,
+    /// What is left of it.
+    pub(crate) left: u64,
+    /// Until the whole limit is free again.
+    pub(crate) until_full: Duration,
+}
+
 impl Meters {
     /// Empty meters.
     pub(crate) fn new(limits: &[Limit]) -> Self {
@@ -79,21 +92,23 @@ impl Meters {
         }
     }
 
-    /// The `x-ratelimit-*` headers, from the first limit of each kind that is announced.
-    pub(crate) fn headers(&mut self, now: Duration) -> Vec<(&'static str, String)> {
-        let mut headers = Vec::new();
+    /// What is left, of the first limit of each kind that is announced.
+    pub(crate) fn allowances(&mut self, now: Duration) -> Vec<Allowance> {
         let mut announced: Vec<_> = self.0.iter_mut().filter(|meter| meter.limit.announce).collect();
-        if let Some(window) = announced.iter_mut().find_map(|meter| meter.requests.as_mut()) {
-            headers.push(("x-ratelimit-limit-requests", window.limit().to_string()));
-            headers.push(("x-ratelimit-remaining-requests", window.left(now).to_string()));
-            headers.push(("x-ratelimit-reset-requests", until_full(window, now)));
-        }
-        if let Some(window) = announced.iter_mut().find_map(|meter| meter.tokens.as_mut()) {
-            headers.push(("x-ratelimit-limit-tokens", window.limit().to_string()));
-            headers.push(("x-ratelimit-remaining-tokens", window.left(now).to_string()));
-            headers.push(("x-ratelimit-reset-tokens", until_full(window, now)));
-        }
-        headers
+        let requests = announced.iter_mut().find_map(|meter| meter.requests.as_mut());
+        let requests = requests.map(|window| Allowance::new("requests", window, now));
+        let tokens = announced.iter_mut().find_map(|meter| meter.tokens.as_mut());
+        requests.into_iter().chain(tokens.map(|window| Allowance::new("tokens", window, now))).collect()
+    }
+}
+
+impl Allowance {
+    fn new(unit: &'static str, window: &mut Window, now: Duration) -> Self {
+        let until_full = match window.fits(now, window.capacity()) {
+            Fits::Now | Fits::Never => Duration::ZERO,
+            Fits::After(wait) => wait,
+        };
+        Self { unit, limit: window.limit(), left: window.left(now), until_full }
     }
 }
 
@@ -146,25 +161,11 @@ impl Meter {
     }
 }
 
-/// How long until the whole limit is free again, as OpenAI writes it: `1m30s`, `20s`, `120ms`.
-fn until_full(window: &mut Window, now: Duration) -> String {
-    let wait = match window.fits(now, window.capacity()) {
-        Fits::Now | Fits::Never => Duration::ZERO,
-        Fits::After(wait) => wait,
-    };
-    let (minutes, seconds, millis) = (wait.as_secs() / 60, wait.as_secs() % 60, wait.subsec_millis());
-    match (minutes, seconds) {
-        (0, 0) => format!("{millis}ms"),
-        (0, seconds) => format!("{seconds}s"),
-        (minutes, seconds) => format!("{minutes}m{seconds}s"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
-    use super::{Exceeded, Load, Meters, Weighed};
+    use super::{Allowance, Exceeded, Load, Meters, Weighed};
     use crate::script::ProviderScript;
 
     fn meters(limits: &str) -> Meters {
@@ -218,12 +219,15 @@ mod tests {
     }
 
     #[test]
-    fn headers_say_what_is_left() {
+    fn allowances_say_what_is_left() {
         let mut meters = meters("[{discipline: sliding_log, requests: 5, tokens: 100}]");
         meters.weigh(at(0), LOAD);
-        let values: Vec<_> = meters.headers(at(1)).into_iter().map(|(_, value)| value).collect();
-        assert_eq!(values, ["5", "4", "59s", "100", "70", "59s"]);
+        let expected = [
+            Allowance { unit: "requests", limit: 5, left: 4, until_full: at(59) },
+            Allowance { unit: "tokens", limit: 100, left: 70, until_full: at(59) },
+        ];
+        assert_eq!(meters.allowances(at(1)), expected);
         let mut silent = self::meters("[{discipline: sliding_log, requests: 5, announce: false}]");
-        assert!(silent.headers(at(1)).is_empty());
+        assert!(silent.allowances(at(1)).is_empty());
     }
 }

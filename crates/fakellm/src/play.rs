@@ -6,24 +6,25 @@ use std::io;
 use axum::body::Body;
 use bytes::Bytes;
 use futures_util::stream::unfold;
-use http::{HeaderValue, Response, header};
+use http::{HeaderValue, Response, Uri, header};
 use tokio::time::sleep;
 
 use crate::ask::Ask;
+use crate::fault::Fault;
 use crate::flight::Flight;
-use crate::operations;
-use crate::refusal::{Refusal, mid_answer_error};
+use crate::format::Format;
+use crate::formats;
+use crate::refusal::Refusal;
 use crate::replies::Reply;
-use crate::script::ProviderScript;
 use crate::stage::{Outcome, Stage, Turn};
 use crate::stream::{self, Step};
-use crate::target::Operation;
+use crate::target::Target;
 
 /// What the answer is to.
 #[derive(Debug)]
 pub(crate) struct Cue<'a> {
-    pub(crate) operation: Operation,
-    pub(crate) path: &'a str,
+    pub(crate) target: Target<'a>,
+    pub(crate) uri: &'a Uri,
     pub(crate) ask: &'a Ask,
     /// For `created`, in seconds.
     pub(crate) created: u64,
@@ -31,6 +32,7 @@ pub(crate) struct Cue<'a> {
 
 /// Plays a request's turn.
 pub(crate) async fn play(stage: &Stage, cue: Cue<'_>, turn: Turn) -> Response<Body> {
+    let Target { operation, format, .. } = cue.target;
     let Turn { mut flight, outcome, latency, headers, number, mut rng } = turn;
     if !latency.is_zero() {
         sleep(latency).await;
@@ -39,19 +41,21 @@ pub(crate) async fn play(stage: &Stage, cue: Cue<'_>, turn: Turn) -> Response<Bo
         Outcome::Silence => pending().await,
         Outcome::Dictated(scripted) => {
             flight.land();
-            Refusal::scripted(&scripted).response()
+            Refusal::scripted(format, &scripted).response()
         }
         Outcome::Reply(further) => {
-            let reply = Reply::new(stage, cue.operation, cue.ask, (number, cue.created));
-            let mut response = if cue.ask.stream && cue.operation.writes() {
-                let body = body(stream::steps(&reply, &mut rng), flight);
-                answer(body, "text/event-stream; charset=utf-8")
+            let reply = Reply::new(stage, operation, cue.ask, (number, cue.created));
+            let mut response = if cue.ask.stream && operation.writes() {
+                let framing = formats::framing(format, cue.uri.query().unwrap_or_default());
+                let error = formats::error_event(format);
+                let steps = stream::steps(&stage.script, formats::events(format, &reply), framing, error, &mut rng);
+                answer(body(steps, flight), framing.content_type())
             } else {
-                let (bytes, content_type) = operations::whole(&reply, cue.operation, cue.path, cue.created);
-                if cue.operation.writes() && !stage.script.error_in_200 {
+                let (bytes, content_type) = formats::whole(&reply, cue.target, cue.uri.path());
+                if operation.writes() && !stage.script.error_in_200 {
                     flight.deliver(reply.completion());
                 }
-                whole(&stage.script, bytes, content_type, flight)
+                whole(stage, format, (bytes, content_type), flight)
             };
             response.headers_mut().extend(further);
             response
@@ -62,9 +66,15 @@ pub(crate) async fn play(stage: &Stage, cue: Cue<'_>, turn: Turn) -> Response<Bo
 }
 
 /// A whole reply, with the script's faults.
-fn whole(script: &ProviderScript, mut bytes: Vec<u8>, content_type: &'static str, flight: Flight) -> Response<Body> {
+fn whole(
+    stage: &Stage,
+    format: Format,
+    (mut bytes, content_type): (Vec<u8>, &'static str),
+    flight: Flight,
+) -> Response<Body> {
+    let script = &stage.script;
     if script.error_in_200 {
-        bytes = mid_answer_error().to_string().into_bytes();
+        bytes = Refusal::of(format, Fault::MidAnswer).into_body().into_bytes();
     }
     let length = bytes.len();
     if script.invalid_json || script.cut_body {

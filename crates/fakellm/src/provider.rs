@@ -1,7 +1,6 @@
 //! One simulated provider: its script, its limits and its books, behind one lock.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use fastrand::Rng;
 use http::{HeaderName, HeaderValue};
@@ -9,13 +8,16 @@ use http::{HeaderName, HeaderValue};
 use crate::ask::Ask;
 use crate::books::{Arrival, Books, Recorded, Report};
 use crate::clock::Clock;
+use crate::fault::Fault;
 use crate::flight::{Flight, Landing};
-use crate::meters::{Load, Meters, Weighed};
+use crate::format::Format;
+use crate::formats;
+use crate::meters::{Exceeded, Load, Meters, Weighed};
 use crate::refusal::Refusal;
 use crate::script::ProviderScript;
 use crate::scripted::header;
 use crate::stage::{Outcome, Stage, Turn};
-use crate::target::Operation;
+use crate::target::Target;
 
 /// One simulated provider.
 #[derive(Debug)]
@@ -66,16 +68,18 @@ impl Provider {
     pub(crate) fn arrive(
         self: &Arc<Self>,
         arrival: Arrival,
-        operation: Operation,
+        target: Target<'_>,
         asked: Result<&Ask, Refusal>,
     ) -> Result<Turn, Refusal> {
         let mut guard = self.lock();
         let state = &mut *guard;
         // Read under the lock, so that limits see time pass in one direction only.
         let now = self.clock.now();
+        let Target { operation, format, .. } = target;
         let load = asked.as_ref().map_or(Load { prompt: 0, reserve: 0 }, |ask| state.stage.load(operation, ask));
         let stream = asked.as_ref().is_ok_and(|ask| ask.stream && operation.writes());
-        let decided = asked.and_then(|ask| state.admit(now, load, &ask.model)).map(|()| state.outcome());
+        let decided =
+            asked.and_then(|ask| state.admit(&self.clock, format, load, &ask.model)).map(|()| state.outcome());
         let status = match &decided {
             Ok(Outcome::Reply(_)) => 200,
             Ok(Outcome::Dictated(scripted)) => scripted.status,
@@ -91,7 +95,7 @@ impl Provider {
         Ok(Turn {
             outcome,
             latency: state.stage.script.latency.draw(&mut state.rng),
-            headers: state.headers(now),
+            headers: state.headers(&self.clock, format),
             number: state.number,
             rng: state.rng.fork(),
             flight: Flight::new(Arc::clone(self), stream),
@@ -134,23 +138,24 @@ impl Provider {
 
 impl State {
     /// Holds a request against `max_in_flight` and the limits.
-    fn admit(&mut self, now: Duration, load: Load, model: &str) -> Result<(), Refusal> {
+    fn admit(&mut self, clock: &Clock, format: Format, load: Load, model: &str) -> Result<(), Refusal> {
         let counts = self.books.counts();
         if let Some(most) = self.stage.script.max_in_flight.filter(|most| counts.in_flight >= *most) {
             counts.violations += 1;
             counts.rejected += 1;
-            return Err(Refusal::over_parallel(model, most));
+            return Err(Refusal::of(format, Fault::OverParallel { model, most }));
         }
-        match self.meters.weigh(now, load) {
+        match self.meters.weigh(clock.now(), load) {
             Weighed::Within => Ok(()),
             Weighed::Above => {
                 counts.violations += 1;
                 Ok(())
             }
-            Weighed::Rejected(exceeded) => {
+            Weighed::Rejected(Exceeded { unit, limit, wait }) => {
                 counts.violations += 1;
                 counts.rejected += 1;
-                Err(Refusal::over_limit(model, &exceeded).with(self.meters.headers(now)))
+                let fault = Fault::OverLimit { model, unit, limit, wait };
+                Err(Refusal::of(format, fault).with(self.allowances(clock, format)))
             }
         }
     }
@@ -183,9 +188,13 @@ impl State {
         }
     }
 
-    fn headers(&mut self, now: Duration) -> Vec<(HeaderName, HeaderValue)> {
-        let id = header("x-request-id", &format!("req_{:012x}", self.number));
-        let limits = self.meters.headers(now).into_iter().filter_map(|(name, value)| header(name, &value));
-        id.into_iter().chain(limits).chain(self.stage.headers.iter().cloned()).collect()
+    fn headers(&mut self, clock: &Clock, format: Format) -> Vec<(HeaderName, HeaderValue)> {
+        let id = formats::request_id(format, self.number).into_iter().chain(self.allowances(clock, format));
+        let own = id.filter_map(|(name, value)| header(name, &value)).collect::<Vec<_>>();
+        own.into_iter().chain(self.stage.headers.iter().cloned()).collect()
+    }
+
+    fn allowances(&mut self, clock: &Clock, format: Format) -> Vec<(&'static str, String)> {
+        formats::allowance_headers(format, &self.meters.allowances(clock.now()), clock.wall())
     }
 }

@@ -1,26 +1,27 @@
-//! Whole chat completions and completions, as OpenAI writes them.
+//! What one reply says, in no provider's words.
 
-use serde_json::Value;
+use std::borrow::Cow;
 
 use crate::ask::Ask;
+use crate::sample::sample;
 use crate::stage::Stage;
 use crate::target::Operation;
 
-/// The arguments of a tool call, in the pieces that they are streamed in; as JSON string contents.
-pub(crate) const ARGUMENTS: [&str; 3] = [r#"{\""#, r#"load\":"#, "1}"];
+/// The arguments of a tool call, in the pieces that they are streamed in.
+pub(crate) const ARGUMENTS: [&str; 3] = [r#"{""#, r#"load":"#, "1}"];
+/// What is thought before it is said.
+const THOUGHT: &str = "First the load is weighed.";
+/// Characters of JSON to a token.
+const JSON_PIECE: usize = 8;
 
-/// The words of a reply, escaped for JSON once, each with the blank before it.
+/// The words of a reply, each with the blank before it.
 #[derive(Debug)]
 pub(crate) struct Words(Vec<String>);
 
 impl Words {
     /// The words of `text`.
     pub(crate) fn new(text: &str) -> Self {
-        let escaped = |word: &str| {
-            let json = Value::from(format!(" {word}")).to_string();
-            json[1..json.len() - 1].to_owned()
-        };
-        Self(text.split_whitespace().map(escaped).collect())
+        Self(text.split_whitespace().map(|word| format!(" {word}")).collect())
     }
 
     /// How many there are.
@@ -41,93 +42,118 @@ impl Words {
 pub(crate) struct Reply<'a> {
     pub(crate) stage: &'a Stage,
     pub(crate) ask: &'a Ask,
-    pub(crate) chat: bool,
-    /// The name of the tool it calls, as JSON.
-    pub(crate) tool: Option<String>,
-    /// Tokens of each choice.
-    pub(crate) length: u64,
-    /// Why a choice ends.
-    pub(crate) finish: &'static str,
-    number: u64,
-    created: u64,
-    /// As JSON.
-    model: String,
+    pub(crate) operation: Operation,
+    /// In the order in which they are said.
+    pub(crate) parts: Vec<Part<'a>>,
+    /// Why it ends.
+    pub(crate) finish: Finish,
+    /// Which of the provider's this is.
+    pub(crate) number: u64,
+    /// In seconds.
+    pub(crate) created: u64,
+}
+
+/// A piece of a reply; texts are in pieces of a token.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Part<'a> {
+    Thought(Vec<Cow<'a, str>>),
+    Text(Vec<Cow<'a, str>>),
+    /// A call of the tool with this name; its arguments are [`ARGUMENTS`].
+    Call {
+        id: String,
+        name: &'a str,
+    },
+}
+
+/// Why a reply ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Finish {
+    Stop,
+    Length,
+    Calls,
+}
+
+impl Part<'_> {
+    /// Its tokens.
+    pub(crate) fn tokens(&self) -> u64 {
+        match self {
+            Self::Thought(pieces) | Self::Text(pieces) => pieces.len() as u64,
+            Self::Call { .. } => ARGUMENTS.len() as u64,
+        }
+    }
 }
 
 impl<'a> Reply<'a> {
     /// The reply to `ask`, the `number`th of its provider.
     pub(crate) fn new(stage: &'a Stage, operation: Operation, ask: &'a Ask, (number, created): (u64, u64)) -> Self {
+        let mut reply = Self { stage, ask, operation, parts: Vec::new(), finish: Finish::Stop, number, created };
+        if !operation.writes() {
+            return reply;
+        }
         let chat = operation == Operation::Chat;
-        let tool = ask.tool.as_deref().filter(|_| chat && stage.script.tool_calls);
-        let (full, most) = (stage.length(), ask.most.unwrap_or(u64::MAX));
-        let (length, finish) = match tool {
-            Some(_) => (ARGUMENTS.len() as u64, "tool_calls"),
-            None if most < full => (most, "length"),
-            None => (full, "stop"),
+        let mut left = ask.most.unwrap_or(u64::MAX);
+        if chat && stage.script.thinking {
+            let thought: Vec<_> = take(THOUGHT.split_inclusive(' ').map(Cow::Borrowed), &mut left);
+            reply.parts.push(Part::Thought(thought));
+        }
+        let calls = if chat { stage.calls(ask) } else { 0 };
+        for at in 0..calls {
+            let name = &ask.tools[at % ask.tools.len()];
+            reply.parts.push(Part::Call { id: call_id(number, at), name });
+        }
+        if calls > 0 {
+            reply.finish = Finish::Calls;
+            return reply;
+        }
+        let json = ask.schema.as_ref().filter(|_| chat).map(|schema| sample(schema).to_string());
+        let (full, pieces): (u64, Vec<Cow<'a, str>>) = match json {
+            Some(json) => {
+                let characters: Vec<char> = json.chars().collect();
+                let pieces = characters.chunks(JSON_PIECE).map(|piece| Cow::Owned(piece.iter().collect()));
+                (characters.len().div_ceil(JSON_PIECE) as u64, take(pieces, &mut left))
+            }
+            None => {
+                let full = stage.length();
+                (full, take(stage.words.pieces(full).map(Cow::Borrowed), &mut left))
+            }
         };
-        let tool = tool.map(|name| Value::from(name).to_string());
-        Self { stage, ask, chat, tool, length, finish, number, created, model: Value::from(&*ask.model).to_string() }
+        if (pieces.len() as u64) < full {
+            reply.finish = Finish::Length;
+        }
+        reply.parts.push(Part::Text(pieces));
+        reply
     }
 
     /// Completion tokens of all choices.
     pub(crate) fn completion(&self) -> u64 {
-        self.length * self.ask.n
+        self.parts.iter().map(Part::tokens).sum::<u64>() * self.ask.n
     }
 
-    /// What every document begins with; `chunk` says whether it is one of a stream.
-    pub(crate) fn opening(&self, chunk: &str) -> String {
-        let (prefix, object) = if self.chat { ("chatcmpl-", "chat.completion") } else { ("cmpl-", "text_completion") };
-        let chunk = if self.chat { chunk } else { "" };
-        let Self { number, created, model, .. } = self;
-        format!(
-            r#"{{"id":"{prefix}{number:012x}","object":"{object}{chunk}","created":{created},"model":{model},"system_fingerprint":"fp_fakellm""#
-        )
+    /// Tokens of thoughts among them.
+    pub(crate) fn reasoning(&self) -> u64 {
+        let thoughts = self.parts.iter().filter(|part| matches!(part, Part::Thought(_)));
+        thoughts.map(Part::tokens).sum::<u64>() * self.ask.n
     }
 
-    /// The whole reply.
-    pub(crate) fn whole(&self) -> String {
-        let mut text = self.opening("");
-        text.push_str(r#","choices":["#);
-        for index in 0..self.ask.n {
-            if index > 0 {
-                text.push(',');
-            }
-            text.push_str(&self.choice(index));
-        }
-        text.push(']');
-        if self.stage.script.usage {
-            text.push_str(&format!(r#","usage":{}"#, self.usage(self.completion())));
-        }
-        text.push('}');
-        text
+    /// Tokens of the prompt that came from a cache.
+    pub(crate) fn cached(&self) -> u64 {
+        self.stage.script.cached_tokens.min(self.ask.prompt)
     }
 
-    /// The usage object after `completion` tokens.
-    pub(crate) fn usage(&self, completion: u64) -> String {
-        let prompt = self.ask.prompt;
-        let total = prompt + completion;
-        format!(r#"{{"prompt_tokens":{prompt},"completion_tokens":{completion},"total_tokens":{total}}}"#)
+    /// Whether a tool is called.
+    pub(crate) fn is_call(&self) -> bool {
+        self.finish == Finish::Calls
     }
+}
 
-    fn choice(&self, index: u64) -> String {
-        let finish = self.finish;
-        let end = format!(r#""logprobs":null,"finish_reason":"{finish}"}}"#);
-        if let Some(tool) = &self.tool {
-            let (call, arguments) = (self.call_id(), ARGUMENTS.concat());
-            return format!(
-                r#"{{"index":{index},"message":{{"role":"assistant","content":null,"refusal":null,"tool_calls":[{{"id":"{call}","type":"function","function":{{"name":{tool},"arguments":"{arguments}"}}}}]}},{end}"#
-            );
-        }
-        let words: String = self.stage.words.pieces(self.length).collect();
-        if self.chat {
-            format!(r#"{{"index":{index},"message":{{"role":"assistant","content":"{words}","refusal":null}},{end}"#)
-        } else {
-            format!(r#"{{"index":{index},"text":"{words}",{end}"#)
-        }
-    }
+/// The id of the `at`th call of a reply.
+fn call_id(number: u64, at: usize) -> String {
+    if at == 0 { format!("call_{number:012x}") } else { format!("call_{number:012x}_{at}") }
+}
 
-    /// The id of the tool call.
-    pub(crate) fn call_id(&self) -> String {
-        format!("call_{:012x}", self.number)
-    }
+/// As many pieces as are left.
+fn take<'a>(pieces: impl Iterator<Item = Cow<'a, str>>, left: &mut u64) -> Vec<Cow<'a, str>> {
+    let taken: Vec<_> = pieces.take(usize::try_from(*left).unwrap_or(usize::MAX)).collect();
+    *left -= taken.len() as u64;
+    taken
 }

@@ -86,18 +86,39 @@ pub struct ProviderScript {
     pub error_in_200: bool,
 
     /// Requests are refused that hold what a provider does not know: control fields and headers
-    /// of a router, unknown fields, no `messages`, an Azure path without `api-version`.
+    /// of a router, unknown fields, no `messages`, an Azure path without `api-version`, thoughts
+    /// that somebody else signed.
     pub strict: bool,
     /// The credential: others get 401.
     pub key: Option<String>,
+    /// Requests to Bedrock are signed with this, or carry `key` as a bearer token if there is one.
+    pub aws: Option<AwsKey>,
     /// The models there are: others get 404. All there are when empty.
     pub models: Vec<String>,
     /// A request with tools gets a call of the first one.
     pub tool_calls: bool,
+    /// It gets so many calls at once, of its tools in turn.
+    pub parallel_tool_calls: usize,
+    /// A thought comes before the answer, where the format has such.
+    pub thinking: bool,
+    /// So many tokens of a prompt, if it has them, came from a cache.
+    pub cached_tokens: u64,
     /// In tokens; longer requests get 400 `context_length_exceeded`.
     pub context_window: Option<u64>,
     /// A prompt that holds this text gets 400 `content_filter`.
     pub content_filter: Option<String>,
+}
+
+/// What requests to AWS are signed with.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AwsKey {
+    /// Names the secret.
+    pub access_key_id: String,
+    /// The secret.
+    pub secret_access_key: String,
+    /// What `x-amz-security-token` holds, for credentials that expire.
+    pub session_token: Option<String>,
 }
 
 /// Why a script cannot be played.
@@ -186,8 +207,12 @@ impl Default for ProviderScript {
             error_in_200: false,
             strict: false,
             key: None,
+            aws: None,
             models: Vec::new(),
             tool_calls: false,
+            parallel_tool_calls: 0,
+            thinking: false,
+            cached_tokens: 0,
             context_window: None,
             content_filter: None,
         }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 use serde::de::value::MapAccessDeserializer;
@@ -20,7 +21,7 @@ pub struct ScriptedStatus {
     pub retry_after: Option<String>,
     /// `retry-after-ms`.
     pub retry_after_ms: Option<u64>,
-    /// The body: JSON, or text if it is a string. By default an error as OpenAI words it.
+    /// The body: JSON, or text if it is a string. By default an error as the provider words it.
     pub body: Option<Value>,
     /// Further headers.
     pub headers: BTreeMap<String, String>,
@@ -30,6 +31,12 @@ impl ScriptedStatus {
     /// Whether the request is to be served as usual.
     pub(crate) fn is_reply(&self) -> bool {
         self.status < 300 && self.body.is_none()
+    }
+
+    /// When to come back, unless that is a date.
+    pub(crate) fn wait(&self) -> Option<Duration> {
+        let seconds = || self.retry_after.as_ref()?.parse().ok().map(Duration::from_secs);
+        self.retry_after_ms.map(Duration::from_millis).or_else(seconds)
     }
 
     /// All headers it asks for.

@@ -5,13 +5,16 @@ use std::time::Duration;
 use fastrand::Rng;
 use http::{HeaderName, HeaderValue};
 
-use crate::ask::Ask;
+use crate::ask::{Ask, ToolChoice};
 use crate::flight::Flight;
 use crate::meters::Load;
 use crate::replies::Words;
 use crate::script::ProviderScript;
 use crate::scripted::{ScriptedStatus, headers};
 use crate::target::Operation;
+
+/// The model there is when the script names none.
+const MODEL: &str = "fake-model";
 
 /// A script, and what is made ready from it.
 #[derive(Debug)]
@@ -58,6 +61,23 @@ impl Stage {
     pub(crate) fn load(&self, operation: Operation, ask: &Ask) -> Load {
         let reserve = if operation.writes() { ask.n * ask.most.unwrap_or_else(|| self.length()) } else { 0 };
         Load { prompt: ask.prompt, reserve }
+    }
+
+    /// How many tools a reply calls.
+    pub(crate) fn calls(&self, ask: &Ask) -> usize {
+        let ProviderScript { tool_calls, parallel_tool_calls, .. } = self.script;
+        let most = match (tool_calls, parallel_tool_calls) {
+            _ if ask.tools.is_empty() || ask.tool_choice == ToolChoice::None => 0,
+            (false, 0) => 0,
+            (_, calls) => calls.max(1),
+        };
+        if ask.tool_choice == ToolChoice::One { most.min(1) } else { most }
+    }
+
+    /// The models there are.
+    pub(crate) fn models(&self) -> Vec<&str> {
+        let named: Vec<_> = self.script.models.iter().map(String::as_str).collect();
+        if named.is_empty() { vec![MODEL] } else { named }
     }
 
     /// Tokens of a reply that nobody cuts short.

@@ -5,8 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use fastrand::Rng;
 
-use crate::refusal::mid_answer_error;
-use crate::replies::{ARGUMENTS, Reply};
+use crate::event::{Event, Framing};
 use crate::script::ProviderScript;
 
 /// One step of an answer's body. Where the list ends, so does the body.
@@ -22,147 +21,129 @@ pub(crate) enum Step {
     Silence,
 }
 
-/// One event of a clean stream.
-struct Frame {
-    text: String,
-    tokens: u64,
+/// The events of a stream without faults.
+#[derive(Debug, Default)]
+pub(crate) struct Events {
+    /// What comes before the content.
+    pub(crate) opening: Vec<Event>,
+    /// The content, a token a chunk.
+    pub(crate) content: Vec<Chunk>,
+    /// What comes after it.
+    pub(crate) ending: Vec<Event>,
 }
 
-/// The steps of a streamed reply.
-pub(crate) fn steps(reply: &Reply<'_>, rng: &mut Rng) -> Vec<Step> {
-    let script = &reply.stage.script;
-    let (opening, content, mut ending) = (opening(reply), content(reply), ending(reply));
-    let (content, fault) = faulty(script, content);
-    let mut frames: Vec<Step> = opening.into_iter().map(|text| frame(script, text, 0)).collect();
-    for (at, piece) in content.into_iter().enumerate() {
+/// A piece of content, and what stands before it.
+#[derive(Debug)]
+pub(crate) struct Chunk {
+    pub(crate) events: Vec<Event>,
+    /// Completion tokens.
+    pub(crate) tokens: u64,
+}
+
+impl Chunk {
+    /// One event, one token.
+    pub(crate) fn token(event: Event) -> Self {
+        Self { events: vec![event], tokens: 1 }
+    }
+}
+
+/// The steps of a streamed reply; `error` is how an error looks in it.
+pub(crate) fn steps(
+    script: &ProviderScript,
+    events: Events,
+    framing: Framing,
+    error: Event,
+    rng: &mut Rng,
+) -> Vec<Step> {
+    let mut writer = Writer { framing, eol: if script.crlf { "\r\n" } else { "\n" }, sent: 0, steps: Vec::new() };
+    let (content, fault) = faulty(script, events.content, error);
+    if script.comments {
+        writer.send(&[Event::comment("keepalive"), Event::comment("still thinking")]);
+    }
+    if !script.error_in_200 {
+        writer.send(&events.opening);
+    }
+    for (at, chunk) in content.into_iter().enumerate() {
         let pace = if at == 0 { &script.first_token_ms } else { &script.token_ms };
-        frames.push(Step::Wait(pace.draw(rng)));
-        frames.push(frame(script, piece.text, piece.tokens));
+        writer.steps.push(Step::Wait(pace.draw(rng)));
+        writer.chunk(&chunk.events, chunk.tokens);
     }
     match fault {
-        None => frames.extend(ending.drain(..).map(|text| frame(script, text, 0))),
-        Some(Fault::Then(step)) => frames.push(step),
-        Some(Fault::Error) => frames.push(frame(script, format!("data: {}", mid_answer_error()), 0)),
+        None => {
+            writer.send(&events.ending);
+            writer.close();
+        }
+        Some(Fault::Then(step)) => writer.steps.push(step),
+        Some(Fault::Error(event)) => {
+            let number = writer.sent;
+            writer.send(&[event.numbered(number)]);
+            writer.close();
+        }
     }
-    frames.retain(|step| *step != Step::Wait(Duration::ZERO));
+    let mut steps = writer.steps;
+    steps.retain(|step| *step != Step::Wait(Duration::ZERO));
     match script.split_bytes {
-        Some(size) => frames.into_iter().flat_map(|step| split(step, size.max(1))).collect(),
-        None => frames,
+        Some(size) => steps.into_iter().flat_map(|step| split(step, size.max(1))).collect(),
+        None => steps,
+    }
+}
+
+struct Writer {
+    framing: Framing,
+    eol: &'static str,
+    /// Events, but for comments.
+    sent: usize,
+    steps: Vec<Step>,
+}
+
+impl Writer {
+    /// Each event by itself, without tokens.
+    fn send(&mut self, events: &[Event]) {
+        events.iter().for_each(|event| self.chunk(std::slice::from_ref(event), 0));
+    }
+
+    /// Events at once.
+    fn chunk(&mut self, events: &[Event], tokens: u64) {
+        let mut bytes = Vec::new();
+        for event in events {
+            bytes.extend(self.framing.write(event, self.sent == 0, self.eol));
+            self.sent += usize::from(!event.is_comment());
+        }
+        if !bytes.is_empty() {
+            self.steps.push(Step::Send(bytes.into(), tokens));
+        }
+    }
+
+    fn close(&mut self) {
+        match self.framing.end() {
+            "" => {}
+            end => self.steps.push(Step::Send(Bytes::from_static(end.as_bytes()), 0)),
+        }
     }
 }
 
 enum Fault {
     Then(Step),
-    Error,
+    Error(Event),
 }
 
 /// Cuts the content at the first fault that the script has for it.
-fn faulty(script: &ProviderScript, mut content: Vec<Frame>) -> (Vec<Frame>, Option<Fault>) {
+fn faulty(script: &ProviderScript, mut content: Vec<Chunk>, error: Event) -> (Vec<Chunk>, Option<Fault>) {
+    if script.invalid_json
+        && let Some(event) = content.first_mut().and_then(|chunk| chunk.events.pop())
+    {
+        content = vec![Chunk { events: vec![event.broken()], tokens: 0 }];
+    }
     let faults = [
         (script.cut_after_chunks, Fault::Then(Step::Abort)),
-        (script.error_frame_after, Fault::Error),
+        (script.error_frame_after, Fault::Error(error.clone())),
         (script.hang_after_chunks, Fault::Then(Step::Silence)),
-        (script.error_in_200.then_some(0), Fault::Error),
+        (script.error_in_200.then_some(0), Fault::Error(error)),
     ];
     let first = faults.into_iter().filter_map(|(after, fault)| Some((after?, fault))).min_by_key(|(after, _)| *after);
     let Some((after, fault)) = first else { return (content, None) };
     content.truncate(after);
     (content, Some(fault))
-}
-
-/// What comes before the content.
-fn opening(reply: &Reply<'_>) -> Vec<String> {
-    let script = &reply.stage.script;
-    let mut frames = Vec::new();
-    if script.comments {
-        frames.extend([": keepalive".to_owned(), ": still thinking".to_owned()]);
-    }
-    if script.error_in_200 {
-        return frames;
-    }
-    // Azure's first chunk has no choices at all.
-    frames.extend((0..script.empty_first_chunks).map(|at| {
-        let choice = choice(reply, 0, r#"{"content":""}"#, "\"\"", "null");
-        chunk(reply, if at == 0 { "" } else { &choice }, None)
-    }));
-    if reply.chat {
-        let content = if reply.tool.is_some() { "null" } else { "\"\"" };
-        let delta = format!(r#"{{"role":"assistant","content":{content},"refusal":null}}"#);
-        frames.extend((0..reply.ask.n).map(|index| chunk(reply, &choice(reply, index, &delta, "", "null"), None)));
-    }
-    frames
-}
-
-/// The content, one token a frame.
-fn content(reply: &Reply<'_>) -> Vec<Frame> {
-    let script = &reply.stage.script;
-    if script.invalid_json {
-        return vec![Frame { text: format!("data: {},", reply.opening(".chunk")), tokens: 0 }];
-    }
-    let running = |sent| (script.usage && script.usage_in_every_chunk).then(|| reply.usage(sent));
-    let n = reply.ask.n;
-    let pieces: Vec<(String, &str)> = match &reply.tool {
-        Some(tool) => ARGUMENTS.iter().enumerate().map(|(at, part)| (call_delta(reply, tool, at, part), "")).collect(),
-        None => {
-            let words = reply.stage.words.pieces(reply.length);
-            words.map(|word| (format!(r#"{{"content":"{word}"}}"#), word)).collect()
-        }
-    };
-    let mut frames = Vec::with_capacity(pieces.len());
-    for (delta, word) in &pieces {
-        for index in 0..n {
-            let choice = choice(reply, index, delta, &format!("\"{word}\""), "null");
-            let sent = frames.len() as u64 + 1;
-            frames.push(Frame { text: chunk(reply, &choice, running(sent)), tokens: 1 });
-        }
-    }
-    frames
-}
-
-fn call_delta(reply: &Reply<'_>, tool: &str, at: usize, part: &str) -> String {
-    let head = match at {
-        0 => format!(r#""id":"{}","type":"function","function":{{"name":{tool},"#, reply.call_id()),
-        _ => r#""function":{"#.to_owned(),
-    };
-    format!(r#"{{"tool_calls":[{{"index":0,{head}"arguments":"{part}"}}}}]}}"#)
-}
-
-/// What comes after the content.
-fn ending(reply: &Reply<'_>) -> Vec<String> {
-    let script = &reply.stage.script;
-    let finish = format!("\"{}\"", reply.finish);
-    let mut frames: Vec<String> =
-        (0..reply.ask.n).map(|index| chunk(reply, &choice(reply, index, "{}", "\"\"", &finish), None)).collect();
-    if reply.ask.include_usage && script.usage {
-        frames.push(chunk(reply, "", Some(reply.usage(reply.completion()))));
-    }
-    if !script.no_done {
-        frames.push("data: [DONE]".to_owned());
-    }
-    frames
-}
-
-/// A choice: `delta` for a chat, `text` for a completion, both JSON.
-fn choice(reply: &Reply<'_>, index: u64, delta: &str, text: &str, finish: &str) -> String {
-    let (name, piece) = if reply.chat { ("delta", delta) } else { ("text", text) };
-    format!(r#"{{"index":{index},"{name}":{piece},"logprobs":null,"finish_reason":{finish}}}"#)
-}
-
-/// A chunk. One without usage of its own says so if the client asked for usage.
-fn chunk(reply: &Reply<'_>, choices: &str, usage: Option<String>) -> String {
-    let opening = reply.opening(".chunk");
-    let usage = match usage {
-        Some(usage) => format!(r#","usage":{usage}"#),
-        None if reply.ask.include_usage => r#","usage":null"#.to_owned(),
-        None => String::new(),
-    };
-    format!(r#"data: {opening},"choices":[{choices}]{usage}}}"#)
-}
-
-/// An event, with its blank line.
-fn frame(script: &ProviderScript, mut text: String, tokens: u64) -> Step {
-    text.push_str(if script.crlf { "\r\n\r\n" } else { "\n\n" });
-    Step::Send(text.into(), tokens)
 }
 
 /// A step in pieces of `size` bytes; its tokens go with the last.

@@ -72,7 +72,7 @@ impl<'de> Visitor<'de> for Texts {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Text, A::Error> {
         let mut characters = 0;
         while let Some(key) = map.next_key::<Cow<'de, str>>()? {
-            if matches!(&*key, "content" | "text") {
+            if matches!(&*key, "content" | "text" | "parts") {
                 characters += map.next_value::<Text>()?.characters;
             } else {
                 map.next_value::<IgnoredAny>()?;

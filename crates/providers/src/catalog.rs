@@ -9,12 +9,21 @@ pub fn catalog() -> Catalog {
     let mut providers: Vec<Provider> = HOSTED.iter().map(|row| hosted(*row)).collect();
     providers.extend(OWN_SERVERS.iter().map(|row| own_server(*row)));
     providers.extend([azure("azure"), azure("azure_text"), azure_ai(), simulated()]);
+    providers.extend(["bedrock", "bedrock_converse"].map(bedrock));
+    providers.extend(["vertex_ai", "vertex_ai_beta"].map(vertex));
+    for (name, wire, key_header) in FORMATS {
+        for provider in providers.iter_mut().filter(|provider| provider.name == *name) {
+            provider.wire = *wire;
+            provider.auth = key_header.map_or(AuthStyle::Bearer, |header| AuthStyle::Header(header.to_owned()));
+        }
+    }
     for provider in &mut providers {
         provider.aliases =
             ALIASES.iter().filter(|(_, name)| *name == provider.name).map(|(alias, _)| (*alias).to_owned()).collect();
         if matches!(provider.name.as_str(), "openai" | "azure" | "text-completion-openai") {
             provider.basis = ChargeBasis::ReserveMax;
         }
+        provider.responses = matches!(provider.name.as_str(), "openai" | "azure");
     }
     let unsupported = UNSUPPORTED.iter().map(|(name, why)| ((*name).to_owned(), (*why).to_owned())).collect();
     Catalog::new(providers, unsupported)
@@ -24,10 +33,9 @@ pub fn catalog() -> Catalog {
 const HOSTED: &[(&str, &str, &str)] = &[
     ("openai", "https://api.openai.com/v1", "OPENAI_API_KEY"),
     ("text-completion-openai", "https://api.openai.com/v1", "OPENAI_API_KEY"),
-    // These three have wire formats of their own; what is spoken here is their OpenAI-compatible API.
     ("anthropic", "https://api.anthropic.com/v1", "ANTHROPIC_API_KEY"),
-    ("gemini", "https://generativelanguage.googleapis.com/v1beta/openai", "GEMINI_API_KEY"),
-    ("cohere", "https://api.cohere.ai/compatibility/v1", "COHERE_API_KEY"),
+    ("gemini", "https://generativelanguage.googleapis.com/v1beta", "GEMINI_API_KEY"),
+    ("cohere", "https://api.cohere.com/v2", "COHERE_API_KEY"),
     ("ai21", "https://api.ai21.com/studio/v1", "AI21_API_KEY"),
     ("anyscale", "https://api.endpoints.anyscale.com/v1", "ANYSCALE_API_KEY"),
     ("cerebras", "https://api.cerebras.ai/v1", "CEREBRAS_API_KEY"),
@@ -75,8 +83,10 @@ const OWN_SERVERS: &[(&str, &str, &str, &str)] = &[
     ("cloudflare", "", "CLOUDFLARE_API_BASE", "CLOUDFLARE_API_KEY"),
     ("infinity", "", "INFINITY_API_BASE", "INFINITY_API_KEY"),
     ("xinference", "http://localhost:9997/v1", "XINFERENCE_API_BASE", "XINFERENCE_API_KEY"),
-    ("ollama", "http://localhost:11434/v1", "OLLAMA_API_BASE", "OLLAMA_API_KEY"),
-    ("ollama_chat", "http://localhost:11434/v1", "OLLAMA_API_BASE", "OLLAMA_API_KEY"),
+    ("ollama", "http://localhost:11434", "OLLAMA_API_BASE", "OLLAMA_API_KEY"),
+    ("ollama_chat", "http://localhost:11434", "OLLAMA_API_BASE", "OLLAMA_API_KEY"),
+    // Its OpenAI-compatible API, which Portkey's gateway speaks to it.
+    ("ollama_openai", "http://localhost:11434/v1", "OLLAMA_API_BASE", "OLLAMA_API_KEY"),
     ("lm_studio", "http://localhost:1234/v1", "LM_STUDIO_API_BASE", "LM_STUDIO_API_KEY"),
     ("llamafile", "http://localhost:8080/v1", "LLAMAFILE_API_BASE", "LLAMAFILE_API_KEY"),
     (
@@ -85,6 +95,15 @@ const OWN_SERVERS: &[(&str, &str, &str, &str)] = &[
         "DOCKER_MODEL_RUNNER_API_BASE",
         "DOCKER_MODEL_RUNNER_API_KEY",
     ),
+];
+
+/// Providers with formats of their own, and how their keys travel.
+const FORMATS: &[(&str, Wire, Option<&str>)] = &[
+    ("anthropic", Wire::Anthropic, Some("x-api-key")),
+    ("gemini", Wire::Gemini, Some("x-goog-api-key")),
+    ("cohere", Wire::Cohere, None),
+    ("ollama", Wire::Ollama, None),
+    ("ollama_chat", Wire::Ollama, None),
 ];
 
 /// Spellings people write, and the row they mean.
@@ -106,6 +125,7 @@ const ALIASES: &[(&str, &str)] = &[
     ("azure_openai", "azure"),
     ("azure-openai", "azure"),
     ("cohere_chat", "cohere"),
+    ("vertex", "vertex_ai"),
     ("perplexityai", "perplexity"),
     ("lmstudio", "lm_studio"),
     ("lm-studio", "lm_studio"),
@@ -118,24 +138,8 @@ const ALIASES: &[(&str, &str)] = &[
 
 /// Known, but not served: each needs a wire format or a way to sign requests that this version lacks.
 const UNSUPPORTED: &[(&str, &str)] = &[
-    (
-        "bedrock",
-        "AWS request signing is not built in; put an OpenAI-compatible gateway before Bedrock and use openai_like/",
-    ),
-    (
-        "bedrock_converse",
-        "AWS request signing is not built in; put an OpenAI-compatible gateway before it and use openai_like/",
-    ),
     ("sagemaker", "AWS request signing is not built in; use an OpenAI-compatible endpoint with openai_like/"),
     ("sagemaker_chat", "AWS request signing is not built in; use an OpenAI-compatible endpoint with openai_like/"),
-    (
-        "vertex_ai",
-        "Google Cloud credentials are not built in; use gemini/ with an API key, or openai_like/ with a token",
-    ),
-    (
-        "vertex_ai_beta",
-        "Google Cloud credentials are not built in; use gemini/ with an API key, or openai_like/ with a token",
-    ),
     ("palm", "the PaLM API is gone; use gemini/"),
     ("watsonx", "IBM Cloud tokens are not built in; use an OpenAI-compatible endpoint with openai_like/"),
     ("replicate", "Replicate's prediction API is not built in"),
@@ -196,7 +200,7 @@ fn own_server((name, base_url, base_variable, key_variable): (&str, &str, &str, 
 
 fn azure(name: &str) -> Provider {
     Provider {
-        auth: AuthStyle::Header("api-key".to_owned()),
+        auth: AuthStyle::Entra { key_header: "api-key".to_owned() },
         key_variables: vec!["AZURE_API_KEY".to_owned(), "AZURE_OPENAI_API_KEY".to_owned()],
         base_variables: vec!["AZURE_API_BASE".to_owned(), "AZURE_OPENAI_ENDPOINT".to_owned()],
         paths: PathStyle::Azure,
@@ -208,10 +212,34 @@ fn azure(name: &str) -> Provider {
 /// Azure's model catalogue: plain paths, Azure's key header.
 fn azure_ai() -> Provider {
     Provider {
-        auth: AuthStyle::Header("api-key".to_owned()),
+        auth: AuthStyle::Entra { key_header: "api-key".to_owned() },
         key_variables: vec!["AZURE_AI_API_KEY".to_owned()],
         base_variables: vec!["AZURE_AI_API_BASE".to_owned()],
         ..keyed("azure_ai")
+    }
+}
+
+/// Amazon Bedrock. Its host follows from the region; a key of its own is sent as `Bearer`.
+fn bedrock(name: &str) -> Provider {
+    Provider {
+        base_url: Some("https://bedrock-runtime.{region}.amazonaws.com".to_owned()),
+        auth: AuthStyle::Aws { service: "bedrock".to_owned() },
+        key_variables: vec!["AWS_BEARER_TOKEN_BEDROCK".to_owned()],
+        base_variables: vec!["AWS_BEDROCK_RUNTIME_ENDPOINT".to_owned()],
+        wire: Wire::Bedrock,
+        ..keyed(name)
+    }
+}
+
+/// Google's Vertex AI. Its host and paths follow from project and location, its format from the model's publisher.
+fn vertex(name: &str) -> Provider {
+    Provider {
+        base_url: Some("https://{google_host}".to_owned()),
+        auth: AuthStyle::Google,
+        base_variables: vec!["VERTEXAI_API_BASE".to_owned()],
+        paths: PathStyle::Vertex,
+        wire: Wire::Gemini,
+        ..keyed(name)
     }
 }
 
@@ -224,7 +252,7 @@ fn simulated() -> Provider {
 mod tests {
     use weighbridge_domain::provider::Known;
 
-    use super::{ALIASES, UNSUPPORTED, catalog};
+    use super::{ALIASES, AuthStyle, UNSUPPORTED, catalog};
 
     #[test]
     fn every_name_stands_for_one_thing() {
@@ -245,7 +273,8 @@ mod tests {
     fn base_urls_have_no_trailing_slash() {
         for provider in catalog().providers() {
             assert!(provider.base_url.as_deref().is_none_or(|url| url.starts_with("http") && !url.ends_with('/')));
-            assert!(provider.key_optional || !provider.key_variables.is_empty(), "{}", provider.name);
+            let has_key = provider.key_optional || !provider.key_variables.is_empty();
+            assert!(has_key || provider.auth == AuthStyle::Google, "{}", provider.name);
         }
     }
 }

@@ -3,15 +3,20 @@
 mod body;
 mod drops;
 mod headers;
+mod translated;
+mod url;
 
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use http::{Method, Uri};
-use weighbridge_domain::deployment::{Deployment, Paths};
+use http::Method;
+use weighbridge_domain::deployment::{Auth, Deployment};
 use weighbridge_domain::failure::{Failure, FailureKind};
 use weighbridge_domain::plan::StopOptions;
 use weighbridge_domain::request::{Operation, Payload};
+use weighbridge_wire::exchange::Exchange;
+use weighbridge_wire::format::Format;
+use weighbridge_wire::losses::Losses;
 
 /// One call: what is sent, to whom, and what differs from the client's words.
 #[derive(Debug, Clone, Copy)]
@@ -30,76 +35,99 @@ pub struct Outgoing<'a> {
     pub options: &'a StopOptions,
     /// The client's headers, of which the stop may send some on.
     pub headers: &'a [(String, String)],
+    /// Those of them that belong to the format it writes in.
+    pub format_headers: &'a [(String, String)],
     /// Travels along, so that both sides' logs can be matched.
     pub request_id: &'a str,
 }
 
+impl<'a> Outgoing<'a> {
+    /// What proves who is calling: the client's own key where one was brought.
+    pub fn auth(&self) -> Cow<'a, Auth> {
+        let auth = &self.deployment.endpoint.auth;
+        let Some(own) = self.options.credentials.as_ref() else { return Cow::Borrowed(auth) };
+        match &own.api_key {
+            Some(key) => Cow::Owned(match auth {
+                Auth::Header { name, .. } => Auth::Header { name: name.clone(), secret: key.clone() },
+                Auth::Query { name, .. } => Auth::Query { name: name.clone(), secret: key.clone() },
+                Auth::None | Auth::Bearer(_) | Auth::Aws(_) | Auth::Google(_) | Auth::Entra(_) => {
+                    Auth::Bearer(key.clone())
+                }
+            }),
+            // A base that a client brought must never see the deployment's key.
+            None if own.api_base.is_some() => Cow::Owned(Auth::None),
+            None => Cow::Borrowed(auth),
+        }
+    }
+}
+
+/// A request ready to be sent.
+#[derive(Debug)]
+pub struct Encoded {
+    /// The request.
+    pub request: http::Request<Bytes>,
+    /// What the client asked for and the deployment's format cannot say.
+    pub losses: Losses,
+}
+
 /// The HTTP request for `outgoing`. Nothing of the client's headers is in it but what the stop sends on; the body is the
-/// client's but for the model's name, the router's own fields, and what configuration sets and drops.
+/// client's but for the model's name, the router's own fields, and what configuration sets and drops, in the deployment's words. Signatures and
+/// fetched tokens are not in it: [`crate::credentials::Credentials::authorize`] adds them.
 ///
 /// # Errors
 /// `BadRequest` when the deployment's URL or a header cannot be sent, which configuration rules out
-/// except for bases that clients bring.
-pub fn encode(outgoing: &Outgoing<'_>) -> Result<http::Request<Bytes>, Failure> {
-    let body = match outgoing.payload {
-        Payload::Json(object) => body::json(outgoing, object),
-        Payload::Form(form) => form.with_model(outgoing.model),
+/// except for bases that clients bring; when the client's body cannot be read, where it has to be; when the deployment is to
+/// refuse what its format cannot say.
+pub fn encode(outgoing: &Outgoing<'_>, exchange: Exchange) -> Result<Encoded, Failure> {
+    let (body, losses) = match (outgoing.payload, exchange) {
+        (Payload::Form(form), _) => (form.with_model(outgoing.model), Losses::default()),
+        (Payload::Json(object), Exchange::Same(format)) => {
+            let body = body::json(outgoing, object, format);
+            (translated::finished(outgoing, format, body), Losses::default())
+        }
+        (Payload::Json(object), Exchange::Other | Exchange::Compatible) => {
+            (body::json(outgoing, object, Format::OpenAi), Losses::default())
+        }
+        (Payload::Json(object), Exchange::Chat { client, provider }) => {
+            translated::chat(outgoing, object, client, provider)?
+        }
+        (Payload::Json(object), Exchange::Embeddings(provider)) => translated::embeddings(outgoing, object, provider)?,
     };
+    if outgoing.deployment.refuses_losses
+        && let Some(loss) = losses.iter().next()
+    {
+        let message = format!("{loss}; leave it out, or set drop_params: true for this deployment");
+        return Err(Failure::new(FailureKind::BadRequest, message));
+    }
     let mut request = http::Request::new(body);
     *request.method_mut() = Method::POST;
-    *request.uri_mut() = url(outgoing)?;
-    *request.headers_mut() = headers::all(outgoing)?;
-    Ok(request)
+    *request.uri_mut() = url::of(outgoing, exchange)?;
+    *request.headers_mut() = headers::all(outgoing, exchange)?;
+    Ok(Encoded { request, losses })
 }
 
-fn url(outgoing: &Outgoing<'_>) -> Result<Uri, Failure> {
-    let endpoint = &outgoing.deployment.endpoint;
-    let own = outgoing.options.credentials.as_ref().and_then(|credentials| credentials.api_base.as_deref());
-    let base = own.unwrap_or(&endpoint.base_url).trim_end_matches('/');
-    let path = outgoing.operation.path();
-    let url = match &endpoint.paths {
-        Paths::OpenAi => format!("{base}{path}"),
-        Paths::AzureDeployment { api_version } => {
-            let model = escaped(outgoing.model);
-            format!("{base}/openai/deployments/{model}{path}?api-version={}", escaped(api_version))
-        }
-        Paths::AzureV1 { api_version: None } => format!("{base}/openai/v1{path}"),
-        Paths::AzureV1 { api_version: Some(version) } => {
-            format!("{base}/openai/v1{path}?api-version={}", escaped(version))
-        }
-    };
-    let is_http = |uri: &Uri| uri.host().is_some() && matches!(uri.scheme_str(), Some("http" | "https"));
-    match url.parse::<Uri>() {
-        Ok(uri) if is_http(&uri) => Ok(uri),
-        _ => Err(Failure::new(FailureKind::BadRequest, "the provider's base URL is not an http(s) URL")),
+/// What `outgoing` is written in at the deployment.
+fn format(exchange: Exchange) -> Format {
+    match exchange {
+        Exchange::Same(format) | Exchange::Chat { provider: format, .. } | Exchange::Embeddings(format) => format,
+        Exchange::Other | Exchange::Compatible => Format::OpenAi,
     }
-}
-
-/// `text` as one segment of a path or one value of a query.
-fn escaped(text: &str) -> Cow<'_, str> {
-    let is_safe = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b':');
-    if text.bytes().all(is_safe) {
-        return Cow::Borrowed(text);
-    }
-    let mut out = String::with_capacity(text.len() + 8);
-    for byte in text.bytes() {
-        if is_safe(byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    Cow::Owned(out)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use bytes::Bytes;
+    use weighbridge_domain::credential::GoogleCredential;
     use weighbridge_domain::deployment::{Auth, Deployment, Endpoint, ModelTemplate, Paths};
     use weighbridge_domain::json::JsonObject;
     use weighbridge_domain::plan::{Credentials, StopOptions};
     use weighbridge_domain::request::{Operation, Payload};
     use weighbridge_domain::secret::Secret;
+
+    use weighbridge_wire::exchange::Exchange;
+    use weighbridge_wire::format::Format;
 
     use super::{Outgoing, encode};
 
@@ -112,7 +140,7 @@ mod tests {
     fn send(deployment: &Deployment, body: &str, stream: bool, options: &StopOptions) -> http::Request<Bytes> {
         let payload = Payload::Json(JsonObject::parse(Bytes::copy_from_slice(body.as_bytes())).unwrap());
         let operation = Operation::Chat;
-        encode(&Outgoing {
+        let outgoing = Outgoing {
             deployment,
             model: "up",
             operation,
@@ -120,9 +148,10 @@ mod tests {
             stream,
             options,
             headers: &[],
+            format_headers: &[],
             request_id: "r",
-        })
-        .unwrap()
+        };
+        encode(&outgoing, Exchange::Same(Format::OpenAi)).unwrap().request
     }
 
     fn bearer() -> Auth {
@@ -133,7 +162,7 @@ mod tests {
     fn paths_follow_the_provider() {
         let azure = |version: &str| Paths::AzureDeployment { api_version: version.to_owned() };
         let rows = [
-            (Paths::OpenAi, "http://host/v1/chat/completions"),
+            (Paths::Plain, "http://host/v1/chat/completions"),
             (azure("2024-10-21"), "http://host/v1/openai/deployments/up/chat/completions?api-version=2024-10-21"),
             (Paths::AzureV1 { api_version: None }, "http://host/v1/openai/v1/chat/completions"),
             (
@@ -149,7 +178,7 @@ mod tests {
 
     #[test]
     fn bodies_lose_our_fields_and_nothing_else() {
-        let mut plain = deployment("openai", Paths::OpenAi, bearer());
+        let mut plain = deployment("openai", Paths::Plain, bearer());
         plain.body_defaults = vec![("temperature".to_owned(), serde_json::value::to_raw_value(&0.5).unwrap())];
         plain.body_drops = vec!["seed".to_owned()];
         let rows = [
@@ -175,7 +204,7 @@ mod tests {
             assert_eq!(send(&plain, body, stream, &StopOptions::default()).body(), sent, "{body}");
         }
         let body = r#"{"model":"up","models":["a"],"provider":{},"num_retries":1}"#;
-        let openrouter = deployment("openrouter", Paths::OpenAi, bearer());
+        let openrouter = deployment("openrouter", Paths::Plain, bearer());
         assert_eq!(
             send(&openrouter, body, false, &StopOptions::default()).body(),
             r#"{"model":"up","models":["a"],"provider":{}}"#
@@ -186,7 +215,7 @@ mod tests {
     fn a_key_goes_only_where_it_belongs() {
         let seen = |auth: Auth, credentials: Option<Credentials>| {
             let options = StopOptions { credentials, ..StopOptions::default() };
-            let sent = send(&deployment("openai", Paths::OpenAi, auth), "{}", false, &options);
+            let sent = send(&deployment("openai", Paths::Plain, auth), "{}", false, &options);
             assert!(sent.headers().get("authorization").is_none_or(http::HeaderValue::is_sensitive));
             let header = |name: &str| sent.headers().get(name).map_or("-", |value| value.to_str().unwrap()).to_owned();
             format!("{} {} {}", sent.uri().authority().unwrap(), header("authorization"), header("api-key"))
@@ -202,5 +231,53 @@ mod tests {
         // Our key never travels to a base that a client named.
         assert_eq!(seen(bearer(), own(None, Some("http://other"))), "other - -");
         assert_eq!(seen(Auth::None, own(Some("theirs"), None)), "host Bearer theirs -");
+        let tokens = || Auth::Google(Arc::new(GoogleCredential::Metadata("m".to_owned())));
+        assert_eq!(seen(tokens(), None), "host - -");
+        assert_eq!(seen(tokens(), own(Some("theirs"), None)), "host Bearer theirs -");
+    }
+
+    #[test]
+    fn a_key_may_stand_in_the_query() {
+        let key = |secret: &str| Auth::Query { name: "key".to_owned(), secret: Secret::new(secret) };
+        let own = |api_key: Option<&str>, api_base: Option<&str>| {
+            Some(Credentials { api_key: api_key.map(Secret::new), api_base: api_base.map(str::to_owned) })
+        };
+        let azure = || Paths::AzureDeployment { api_version: "1".to_owned() };
+        let rows = [
+            (Paths::Plain, None, "http://host/v1/chat/completions?key=a%2Fb"),
+            (azure(), None, "http://host/v1/openai/deployments/up/chat/completions?api-version=1&key=a%2Fb"),
+            (Paths::Plain, own(Some("t"), None), "http://host/v1/chat/completions?key=t"),
+            (Paths::Plain, own(None, Some("http://other")), "http://other/chat/completions"),
+        ];
+        for (paths, credentials, url) in rows {
+            let options = StopOptions { credentials, ..StopOptions::default() };
+            let sent = send(&deployment("p", paths, key("a/b")), "{}", false, &options);
+            assert_eq!(sent.uri().to_string(), url);
+        }
+    }
+
+    #[test]
+    fn nobody_signs_for_a_key_or_a_host_that_a_client_brought() {
+        let deployment = deployment("p", Paths::Plain, Auth::Google(Arc::new(GoogleCredential::Metadata("m".into()))));
+        let auth = |credentials: Option<Credentials>| {
+            let options = StopOptions { credentials, ..StopOptions::default() };
+            let payload = Payload::Json(JsonObject::parse(Bytes::from_static(b"{}")).unwrap());
+            let outgoing = Outgoing {
+                deployment: &deployment,
+                model: "up",
+                operation: Operation::Chat,
+                payload: &payload,
+                stream: false,
+                options: &options,
+                headers: &[],
+                format_headers: &[],
+                request_id: "r",
+            };
+            outgoing.auth().into_owned()
+        };
+        let key = Some(Secret::new("t"));
+        assert_eq!(auth(None), deployment.endpoint.auth);
+        assert_eq!(auth(Some(Credentials { api_key: key, api_base: None })), Auth::Bearer(Secret::new("t")));
+        assert_eq!(auth(Some(Credentials { api_key: None, api_base: Some("http://o".into()) })), Auth::None);
     }
 }

@@ -1,17 +1,10 @@
-//! Speaks to providers: one row a provider, one codec a wire format, one transport.
+//! Speaks to providers: one row a provider, one transport.
 //!
-//! [`encode`] turns a request into the bytes a provider wants, [`transport::Transport`] sends
-//! them, [`reply`] and [`sse`] read what comes back, [`failure`] says what went wrong. All but
-//! the transport are functions of values.
+//! [`encode`] turns a request into what a provider wants, in the words of its wire format, and [`transport::Transport`]
+//! sends it, signed or with a token where [`credentials::Credentials`] has one to add. All but these two are functions of values.
 
 pub mod catalog;
-mod chunk;
+pub mod credentials;
 pub mod encode;
-pub mod failure;
-pub mod remaining;
-pub mod reply;
-mod retry_after;
 pub mod simulated;
-pub mod sse;
 pub mod transport;
-mod usage;

@@ -29,8 +29,10 @@ pub fn mock(reply_or_failure: &MockReply, outgoing: &Outgoing<'_>, now: Timestam
 fn reply(outgoing: &Outgoing<'_>, text: &str, now: Timestamp) -> UpstreamResponse {
     let usage = usage(outgoing, text);
     match outgoing.operation {
-        Operation::Chat | Operation::Completions if outgoing.stream => events(chunks(outgoing, text, &usage, now)),
-        Operation::Chat => {
+        operation if operation.may_stream() && outgoing.stream => events(chunks(outgoing, text, &usage, now)),
+        Operation::CountTokens => whole(&json!({ "input_tokens": usage["prompt_tokens"] })),
+        // Said in the client's words on their way back.
+        Operation::Chat | Operation::Messages | Operation::Responses => {
             let choice =
                 json!({ "index": 0, "message": { "role": "assistant", "content": text }, "finish_reason": "stop" });
             whole(&completion(outgoing, "chat.completion", &json!([choice]), Some(&usage), now))
@@ -62,7 +64,7 @@ const SILENCE: &[u8] = b"RIFF\x24\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0\x40\x1f\0\
 
 /// A chunk a word, then the reason to finish, then usage, as `OpenAI` has it.
 fn chunks(outgoing: &Outgoing<'_>, text: &str, usage: &Value, now: Timestamp) -> Vec<Bytes> {
-    let is_chat = outgoing.operation == Operation::Chat;
+    let is_chat = outgoing.operation.is_chat();
     let object = if is_chat { "chat.completion.chunk" } else { "text_completion" };
     let choice = |content: &str, finish: Option<&str>| {
         if is_chat {
@@ -124,7 +126,7 @@ fn field(outgoing: &Outgoing<'_>, key: &str) -> Option<Value> {
 
 /// Four characters a token, which is about right for English.
 fn usage(outgoing: &Outgoing<'_>, text: &str) -> Value {
-    let prompt = ["messages", "prompt", "input"]
+    let prompt = ["system", "instructions", "messages", "prompt", "input"]
         .into_iter()
         .filter_map(|key| outgoing.payload.json()?.raw(key))
         .map(str::len)

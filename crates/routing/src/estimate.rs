@@ -10,8 +10,19 @@ const BYTES_PER_TOKEN: usize = 3;
 /// Tokens an image counts for.
 const IMAGE_TOKENS: usize = 800;
 /// The body fields that make up the prompt.
-const PROMPT_FIELDS: [&str; 8] =
-    ["messages", "prompt", "input", "tools", "functions", "response_format", "query", "documents"];
+const PROMPT_FIELDS: [&str; 11] = [
+    "system",
+    "instructions",
+    "messages",
+    "prompt",
+    "input",
+    "tools",
+    "functions",
+    "response_format",
+    "text",
+    "query",
+    "documents",
+];
 
 /// The estimate for `body`: its prompt, and the larger of the bounds it sets on output.
 pub fn estimate(body: &JsonObject) -> Estimate {

@@ -83,6 +83,7 @@ mod tests {
             head: AnswerHead::default(),
             content_type: content_type.to_owned(),
             upstream_headers: vec![("x-ratelimit-limit-requests".into(), "10".into())],
+            losses: Vec::new(),
             body,
         };
         let stamp = Stamp::new(HeaderFamilies::default(), "req-1", &HeaderMap::new());

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use weighbridge_domain::event::AttemptRecord;
 use weighbridge_domain::failure::{Failure, FailureKind};
 use weighbridge_domain::name::DeploymentId;
+use weighbridge_domain::request::Operation;
 use weighbridge_domain::time::millis;
 use weighbridge_engine::{AnswerHead, Failed};
 
@@ -42,6 +43,46 @@ pub(crate) enum Shape {
     OpenAi,
     /// Those of Portkey's gateway as well.
     Portkey,
+    /// Anthropic's, in their own words.
+    Anthropic,
+}
+
+impl Shape {
+    /// The shape that clients of `operation` read.
+    pub(crate) const fn of(operation: Operation) -> Self {
+        match operation {
+            Operation::Messages | Operation::CountTokens => Self::Anthropic,
+            Operation::Chat
+            | Operation::Responses
+            | Operation::Completions
+            | Operation::Embeddings
+            | Operation::Moderations
+            | Operation::Rerank
+            | Operation::ImageGenerations
+            | Operation::ImageEdits
+            | Operation::ImageVariations
+            | Operation::Speech
+            | Operation::Transcriptions
+            | Operation::Translations => Self::OpenAi,
+        }
+    }
+}
+
+/// Anthropic's envelope.
+#[derive(Serialize)]
+struct AnthropicEnvelope<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    error: AnthropicFields<'a>,
+}
+
+#[derive(Serialize)]
+struct AnthropicFields<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    message: &'a str,
+    #[serde(serialize_with = "attempts")]
+    attempts: &'a [AttemptRecord],
 }
 
 #[derive(Serialize)]
@@ -77,8 +118,8 @@ pub(crate) struct Detail<'a> {
     pub(crate) shape: Shape,
 }
 
-/// The response for a request that the engine could not get answered.
-pub(crate) fn failed(failed: &Failed, stamp: &Stamp) -> Response {
+/// The response for a request that the engine could not get answered, in the `shape` that its client reads.
+pub(crate) fn failed(failed: &Failed, stamp: &Stamp, shape: Shape) -> Response {
     let Failed { head, failure } = failed;
     let status = status(failure);
     let upstream = failure.body.as_ref().filter(|_| may_quote(failure.kind)).and_then(UpstreamError::read);
@@ -89,7 +130,10 @@ pub(crate) fn failed(failed: &Failed, stamp: &Stamp) -> Response {
         code: own_code(head, failure, status.as_str()).map(|code| code.to_owned().into()),
         attempts: &head.attempts,
         problems: &[],
-        shape: if head.by_config && failure.kind == FailureKind::NoCandidate { Shape::Portkey } else { Shape::OpenAi },
+        shape: match shape {
+            Shape::OpenAi if head.by_config && failure.kind == FailureKind::NoCandidate => Shape::Portkey,
+            shape => shape,
+        },
     };
     if let Some(upstream) = &upstream {
         detail.message = &upstream.message;
@@ -108,21 +152,8 @@ pub(crate) fn failed(failed: &Failed, stamp: &Stamp) -> Response {
 
 /// A response with `status` that tells `detail`, with Retry-After where clients expect one.
 pub(crate) fn respond(status: StatusCode, retry_after: Option<Duration>, detail: &Detail<'_>) -> Response {
-    let error = Fields {
-        message: detail.message,
-        kind: &detail.kind,
-        param: detail.param.as_deref(),
-        code: detail.code.as_deref(),
-        attempts: detail.attempts,
-        problems: detail.problems,
-    };
     // Text and numbers only, which always print.
-    let (failure, errors) = match detail.shape {
-        Shape::OpenAi => (None, &[][..]),
-        Shape::Portkey => (Some("failure"), detail.problems),
-    };
-    let envelope = Envelope { status: failure, message: failure.map(|_| detail.message), errors, error };
-    let body = serde_json::to_vec(&envelope).unwrap_or_default();
+    let body = body(status, detail).unwrap_or_default();
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
     let headers = response.headers_mut();
@@ -137,6 +168,44 @@ pub(crate) fn respond(status: StatusCode, retry_after: Option<Duration>, detail:
         headers.insert(RETRY_AFTER_MS, HeaderValue::from(ms));
     }
     response
+}
+
+/// The body that tells `detail`.
+fn body(status: StatusCode, detail: &Detail<'_>) -> serde_json::Result<Vec<u8>> {
+    let (failure, errors) = match detail.shape {
+        Shape::Anthropic => {
+            let error =
+                AnthropicFields { kind: anthropic_type(status), message: detail.message, attempts: detail.attempts };
+            return serde_json::to_vec(&AnthropicEnvelope { kind: "error", error });
+        }
+        Shape::OpenAi => (None, &[][..]),
+        Shape::Portkey => (Some("failure"), detail.problems),
+    };
+    let error = Fields {
+        message: detail.message,
+        kind: &detail.kind,
+        param: detail.param.as_deref(),
+        code: detail.code.as_deref(),
+        attempts: detail.attempts,
+        problems: detail.problems,
+    };
+    serde_json::to_vec(&Envelope { status: failure, message: failure.map(|_| detail.message), errors, error })
+}
+
+/// The `type` that Anthropic's API has for errors of `status`.
+fn anthropic_type(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        401 => "authentication_error",
+        402 => "billing_error",
+        403 => "permission_error",
+        404 => "not_found_error",
+        408 | 504 => "timeout_error",
+        413 => "request_too_large",
+        429 => "rate_limit_error",
+        503 | 529 => "overloaded_error",
+        400..=499 => "invalid_request_error",
+        _ => "api_error",
+    }
 }
 
 /// The provider's status, unless it is none that an error can have.
@@ -260,7 +329,7 @@ mod tests {
     use weighbridge_domain::settings::HeaderFamilies;
     use weighbridge_engine::{AnswerHead, Failed};
 
-    use super::failed;
+    use super::{Shape, failed};
     use crate::headers::Stamp;
 
     /// Status, the headers that clients act on, and the body.
@@ -268,7 +337,7 @@ mod tests {
         let head = AnswerHead { attempts, ..AnswerHead::default() };
         let families = HeaderFamilies { weighbridge: false, litellm: false, portkey: false };
         let stamp = Stamp::new(families, "req-1", &HeaderMap::new());
-        let response = failed(&Failed { head, failure }, &stamp);
+        let response = failed(&Failed { head, failure }, &stamp, Shape::OpenAi);
         let status = response.status().as_u16();
         let header = |name| response.headers().get(name).map_or("-", |value| value.to_str().unwrap()).to_owned();
         let (after, after_ms, should) = (header("retry-after"), header("retry-after-ms"), header("x-should-retry"));

@@ -14,8 +14,8 @@ const GROUP: HeaderName = HeaderName::from_static("x-weighbridge-group");
 const ATTEMPTS: HeaderName = HeaderName::from_static("x-weighbridge-attempts");
 const ITINERARY: HeaderName = HeaderName::from_static("x-weighbridge-itinerary");
 
-/// What the request wrote in vain.
-pub(crate) const WARNINGS: HeaderName = HeaderName::from_static("x-weighbridge-warnings");
+/// What the request wrote in vain, and what the deployment that answered cannot do.
+const WARNINGS: HeaderName = HeaderName::from_static("x-weighbridge-warnings");
 
 const MODEL_ID: HeaderName = HeaderName::from_static("x-litellm-model-id");
 const MODEL_GROUP: HeaderName = HeaderName::from_static("x-litellm-model-group");
@@ -35,10 +35,10 @@ const RETRY_ATTEMPT_COUNT: HeaderName = HeaderName::from_static("x-portkey-retry
 const CACHE_STATUS: HeaderName = HeaderName::from_static("x-portkey-cache-status");
 const TRACE_ID: HeaderName = HeaderName::from_static("x-portkey-trace-id");
 
-/// The longest value, in bytes, apart from the itinerary's.
+/// The longest value, in bytes, apart from lists.
 const VALUE_LENGTH_MAX: usize = 256;
-/// The longest itinerary, in bytes: proxies refuse responses with too much in their headers.
-const ITINERARY_LENGTH_MAX: usize = 1024;
+/// The longest itinerary and the longest list of warnings, in bytes: proxies refuse responses with too much in their headers.
+const LIST_LENGTH_MAX: usize = 1024;
 /// Room for all there is to say, so that the map does not grow.
 const HEADERS_USUAL: usize = 24;
 
@@ -133,7 +133,7 @@ impl Stamp {
             put(headers, GROUP, group);
             let calls = head.attempts.iter().filter(|attempt| attempt.deployment.is_some()).count();
             headers.insert(ATTEMPTS, HeaderValue::from(calls));
-            put(headers, ITINERARY, printable(&head.itinerary, ITINERARY_LENGTH_MAX));
+            put(headers, ITINERARY, printable(&head.itinerary, LIST_LENGTH_MAX));
         }
         if self.families.portkey {
             let provider = head.provider.as_ref().map(|name| portkey_name(name.as_str()));
@@ -147,6 +147,11 @@ impl Stamp {
 /// Names the request in a response that says nothing else of it.
 pub(crate) fn put_request_id(headers: &mut HeaderMap, id: &str) {
     put(headers, REQUEST_ID, HeaderValue::from_str(id).ok());
+}
+
+/// Says what had no effect.
+pub(crate) fn warn(headers: &mut HeaderMap, warnings: &[String]) {
+    put(headers, WARNINGS, printable(&warnings.join("; "), LIST_LENGTH_MAX));
 }
 
 pub(crate) fn put(headers: &mut HeaderMap, name: HeaderName, value: Option<HeaderValue>) {

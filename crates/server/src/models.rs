@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, Query, State};
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use weighbridge_domain::deployment::Deployment;
 use weighbridge_domain::group::ModelGroup;
 use weighbridge_domain::name::GroupName;
-use weighbridge_domain::table::RoutingTable;
+use weighbridge_domain::table::{ListedModel, RoutingTable};
 
 use crate::app::App;
 use crate::refusal::Refusal;
@@ -19,18 +19,39 @@ use crate::refusal::Refusal;
 /// When every model was made, by `LiteLLM`'s account: nobody knows, and clients want a number.
 const CREATED: u64 = 1_677_610_602;
 
-/// `GET /v1/models`.
-pub(crate) async fn list(State(app): State<Arc<App>>) -> Json<Value> {
+/// The same, as Anthropic writes times.
+const CREATED_AT: &str = "2023-02-28T18:56:42Z";
+
+/// `GET /v1/models`, in Anthropic's words for its clients.
+pub(crate) async fn list(State(app): State<Arc<App>>, headers: HeaderMap) -> Json<Value> {
     let table = app.engine.table();
-    let models: Vec<Value> =
-        table.listed().iter().map(|listed| model(&table, &listed.name, listed.group.as_ref())).collect();
+    let listed = table.listed();
+    if headers.contains_key("anthropic-version") {
+        let name = |listed: Option<&ListedModel>| listed.map(|listed| listed.name.clone());
+        return Json(json!({
+            "data": listed.iter().map(|listed| anthropic_model(&listed.name)).collect::<Vec<Value>>(),
+            "has_more": false,
+            "first_id": name(listed.first()),
+            "last_id": name(listed.last()),
+        }));
+    }
+    let models: Vec<Value> = listed.iter().map(|listed| model(&table, &listed.name, listed.group.as_ref())).collect();
     Json(json!({ "object": "list", "data": models }))
 }
 
+fn anthropic_model(name: &str) -> Value {
+    json!({ "type": "model", "id": name, "display_name": name, "created_at": CREATED_AT })
+}
+
 /// `GET /v1/models/{id}`.
-pub(crate) async fn one(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Json<Value>, Refusal> {
+pub(crate) async fn one(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Refusal> {
     let table = app.engine.table();
     match table.find(&id) {
+        Some(_) if headers.contains_key("anthropic-version") => Ok(Json(anthropic_model(&id))),
         Some(found) => Ok(Json(model(&table, &id, found.entry.group.as_ref()))),
         None => Err(Refusal::not_found(format!("The model `{id}` does not exist here.")).about("model")),
     }

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use weighbridge_domain::request::Operation;
 use weighbridge_domain::table::RoutingTable;
 
 use crate::app::App;
-use crate::headers::{self, Stamp, WARNINGS};
+use crate::error::Shape;
+use crate::headers::{self, Stamp};
 use crate::refusal::Refusal;
 use crate::request::{self, Arrival, Setting};
 use crate::{answer, auth, error, preferences, variants};
@@ -29,7 +30,7 @@ pub(crate) async fn operate(
     match asked.serve(table, request).await {
         Ok(response) => response,
         Err(refusal) => {
-            let mut response = refusal.into_response();
+            let mut response = refusal.told_as(Shape::of(operation));
             stamp.refused(response.headers_mut());
             response
         }
@@ -63,12 +64,15 @@ impl Asked<'_> {
         let setting = Setting { table: &table, engine: &self.app.engine, configs: &self.app.configs };
         let mut request = request::read(arrival, setting)?;
         variants::apply(&mut request, &table);
-        let warnings = preferences::warnings(&request);
+        let mut warnings = preferences::warnings(&request);
         let mut response = match self.app.engine.execute(table, request).await {
-            Ok(answer) => answer::answered(answer, slot, self.stamp),
-            Err(failed) => error::failed(&failed, self.stamp),
+            Ok(mut answer) => {
+                warnings.append(&mut answer.losses);
+                answer::answered(answer, slot, self.stamp)
+            }
+            Err(failed) => error::failed(&failed, self.stamp, Shape::of(self.operation)),
         };
-        headers::put(response.headers_mut(), WARNINGS, warnings);
+        headers::warn(response.headers_mut(), &warnings);
         Ok(response)
     }
 }

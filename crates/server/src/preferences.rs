@@ -1,6 +1,6 @@
 //! `OpenRouter`'s words: `provider`, `route` and `session_id`, read strictly; what nobody here knows is a warning.
 
-use http::{HeaderMap, HeaderValue};
+use http::HeaderMap;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -15,8 +15,6 @@ use crate::refusal::Refusal;
 
 /// The longest `session_id`, in characters.
 const SESSION_LENGTH_MAX: usize = 256;
-/// The longest list of fields in the warning, in bytes.
-const WARNING_LENGTH_MAX: usize = 512;
 
 const QUANTIZATIONS: [&str; 12] =
     ["int4", "int8", "fp4", "mxfp4", "nvfp4", "fp6", "fp8", "mxfp8", "fp16", "bf16", "fp32", "unknown"];
@@ -44,18 +42,12 @@ pub(crate) fn read(body: Option<&JsonObject>, headers: &HeaderMap) -> Result<Opt
     Ok((wants != Preferences::default()).then(|| Box::new(wants)))
 }
 
-/// The header that lists what a request wrote in vain.
-pub(crate) fn warnings(request: &Request) -> Option<HeaderValue> {
-    let unknown = &request.controls.preferences.as_ref()?.unknown;
-    let mut text = String::new();
-    for field in unknown.iter().filter(|field| field.bytes().all(|byte| byte.is_ascii_graphic())) {
-        if text.len() + field.len() > WARNING_LENGTH_MAX {
-            break;
-        }
-        text.push_str(if text.is_empty() { "no effect here: " } else { ", " });
-        text.push_str(field);
-    }
-    HeaderValue::from_str(&text).ok().filter(|value| !value.is_empty())
+/// What a request wrote in vain.
+pub(crate) fn warnings(request: &Request) -> Vec<String> {
+    let unknown = request.controls.preferences.as_ref().map_or(&[][..], |preferences| &preferences.unknown);
+    let shown: Vec<&str> =
+        unknown.iter().map(String::as_str).filter(|field| field.bytes().all(|byte| byte.is_ascii_graphic())).collect();
+    if shown.is_empty() { Vec::new() } else { vec![format!("no effect here: {}", shown.join(", "))] }
 }
 
 /// Takes the member `key` of `provider`.

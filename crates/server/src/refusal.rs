@@ -108,6 +108,13 @@ impl std::error::Error for Refusal {}
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
+        self.told_as(Shape::OpenAi)
+    }
+}
+
+impl Refusal {
+    /// The response, in the `shape` that the client reads.
+    pub(crate) fn told_as(&self, shape: Shape) -> Response {
         let detail = Detail {
             message: &self.0.message,
             kind: self.0.kind.into(),
@@ -115,7 +122,7 @@ impl IntoResponse for Refusal {
             code: Some(self.0.status.as_str().into()),
             attempts: &[],
             problems: &self.0.problems,
-            shape: if self.0.is_about_config { Shape::Portkey } else { Shape::OpenAi },
+            shape: if self.0.is_about_config && shape == Shape::OpenAi { Shape::Portkey } else { shape },
         };
         respond(self.0.status, self.0.retry_after, &detail)
     }

@@ -51,8 +51,12 @@ pub struct Setting<'a> {
 /// 400 with the field that is missing or wrong.
 pub fn read(arrival: Arrival<'_>, setting: Setting<'_>) -> Result<Request, Refusal> {
     let request = outline(arrival, setting)?;
-    if let (Operation::Chat, Some(body)) = (request.operation, request.payload.json()) {
-        require_messages(body)?;
+    if let Some(body) = request.payload.json() {
+        match request.operation {
+            Operation::Chat | Operation::Messages | Operation::CountTokens => require_messages(body)?,
+            Operation::Responses => require_all_of_it(body)?,
+            _ => {}
+        }
     }
     Ok(request)
 }
@@ -111,8 +115,9 @@ fn json(arrival: Arrival<'_>, setting: Setting<'_>) -> Result<Request, Refusal> 
         model,
         stream,
         stream_usage: stream && wants_usage(&body)?,
-        estimate: weighbridge_routing::estimate::estimate(&body),
+        estimate: estimate(arrival.operation, &body),
         controls,
+        format_headers: format_headers(arrival.operation, arrival.headers),
         payload: Payload::Json(body),
     })
 }
@@ -140,6 +145,7 @@ fn form(arrival: Arrival<'_>, content_type: String, setting: Setting<'_>) -> Res
         stream_usage: false,
         estimate: Estimate::default(),
         controls,
+        format_headers: Vec::new(),
     })
 }
 
@@ -170,6 +176,41 @@ fn require_messages(body: &JsonObject) -> Result<(), Refusal> {
         None => Err(wrong("messages", "a list")),
         Some(inner) if inner.trim_ascii().is_empty() => Err(Refusal::bad("messages", "`messages` is empty.")),
         Some(_) => Ok(()),
+    }
+}
+
+/// Nothing is kept here of earlier responses: a request has to hold the whole conversation.
+fn require_all_of_it(body: &JsonObject) -> Result<(), Refusal> {
+    for field in ["previous_response_id", "conversation", "prompt"] {
+        if body.has(field) {
+            let message = format!(
+                "`{field}` refers to what is kept at the provider, and this router keeps nothing: send the whole                  conversation as `input`."
+            );
+            return Err(Refusal::bad(field, message));
+        }
+    }
+    if flag(body, "background")? {
+        return Err(Refusal::bad("background", "This router answers while the client waits: leave `background` out."));
+    }
+    if body.has("input") { Ok(()) } else { Err(Refusal::bad("input", "`input` is missing.")) }
+}
+
+/// Headers that belong to the format a client writes in.
+fn format_headers(operation: Operation, headers: &HeaderMap) -> Vec<(String, String)> {
+    let names: &[&str] = match operation {
+        Operation::Messages | Operation::CountTokens => &["anthropic-version", "anthropic-beta"],
+        _ => &[],
+    };
+    let shown = |name: &&str| Some(((*name).to_owned(), headers.get(*name)?.to_str().ok()?.to_owned()));
+    names.iter().filter_map(shown).collect()
+}
+
+/// What a request will use, by estimate.
+fn estimate(operation: Operation, body: &JsonObject) -> Estimate {
+    match operation {
+        // Counting uses nothing.
+        Operation::CountTokens => Estimate { input: 0, output: Some(0) },
+        _ => weighbridge_routing::estimate::estimate(body),
     }
 }
 

@@ -29,10 +29,14 @@ pub fn router(app: Arc<App>) -> Router {
 fn operations() -> Router<Arc<App>> {
     let mut router = Router::new()
         .route("/router/completions", asked(Operation::Chat))
-        .route("/v2/rerank", asked(Operation::Rerank));
+        .route("/v2/rerank", asked(Operation::Rerank))
+        // As Azure's SDKs have it: responses name no deployment in their path.
+        .route("/openai/responses", asked(Operation::Responses));
     for operation in Operation::ALL {
         let path = operation.path();
-        router = router.route(path, asked(operation)).route(&format!("/v1{path}"), asked(operation));
+        for base in ["", "/v1", "/openai/v1"] {
+            router = router.route(&format!("{base}{path}"), asked(operation));
+        }
     }
     // A model's name may hold slashes, so that only the end of the path tells what is to be done.
     router = router.route("/openai/deployments/{*rest}", post(asked_of_deployment));

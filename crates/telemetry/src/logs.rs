@@ -4,10 +4,11 @@ mod request_log;
 
 use std::io::stderr;
 
-use tracing::Dispatch;
+use tracing::{Dispatch, Level, Metadata};
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::filter::{ParseError, filter_fn};
 use tracing_subscriber::fmt::{MakeWriter, fmt};
+use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
 pub use self::request_log::RequestLog;
@@ -59,10 +60,19 @@ where
     let filter =
         EnvFilter::try_new(filter).map_err(|source| LogsError::Filter { filter: filter.to_owned(), source })?;
     let lines = fmt().with_writer(writer).with_env_filter(filter).with_target(false);
+    let discreet = filter_fn(is_discreet);
     Ok(match format {
-        Format::Human => lines.with_ansi(false).into(),
-        Format::Json => lines.json().flatten_event(true).with_current_span(false).with_span_list(false).into(),
+        Format::Human => lines.with_ansi(false).finish().with(discreet).into(),
+        Format::Json => {
+            let lines = lines.json().flatten_event(true).with_current_span(false).with_span_list(false);
+            lines.finish().with(discreet).into()
+        }
     })
+}
+
+/// AWS' crates trace requests and replies as they are, prompts and keys among them: no filter asks for that.
+fn is_discreet(metadata: &Metadata<'_>) -> bool {
+    *metadata.level() != Level::TRACE || !metadata.target().starts_with("aws_")
 }
 
 #[cfg(test)]

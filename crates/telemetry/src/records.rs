@@ -84,6 +84,9 @@ pub fn row(record: &RequestRecord) -> Value {
             "prompt_tokens": usage.prompt_tokens,
             "completion_tokens": usage.completion_tokens,
             "total_tokens": usage.prompt_tokens + usage.completion_tokens,
+            "cache_read_tokens": usage.cache_read_tokens,
+            "cache_write_tokens": usage.cache_write_tokens,
+            "reasoning_tokens": usage.reasoning_tokens,
         })
     });
     // It was taken for an object when the request came.
@@ -169,8 +172,11 @@ mod tests {
               "time": "1970-01-01T00:00:00.000Z",
               "trace_id": "trace-1",
               "usage": {
+                "cache_read_tokens": 5,
+                "cache_write_tokens": 0,
                 "completion_tokens": 7,
                 "prompt_tokens": 20,
+                "reasoning_tokens": 0,
                 "total_tokens": 27
               }
             }"#]]

@@ -52,7 +52,13 @@ pub(crate) fn sdks() -> Result<Sdks, String> {
 fn python() -> Result<String, String> {
     let venv = root().join("target/sdk/python");
     let python = venv.join("bin/python").display().to_string();
-    if !has(&python, &["-c", "import pytest, openai, litellm, langchain_openai, notdiamond, portkey_ai"]) {
+    if !has(
+        &python,
+        &[
+            "-c",
+            "import pytest, openai, litellm, langchain_openai, notdiamond, portkey_ai, anthropic, boto3, cohere, google.genai, ollama",
+        ],
+    ) {
         tool("python3", &["-c", "import ensurepip, venv"], "python3-venv")?;
         run("python3", &["-m", "venv", "--clear", &venv.display().to_string()])?;
         run(&python, &["-m", "pip", "install", "--quiet", "--requirement", "tests/sdk/requirements.txt"])?;

@@ -3,7 +3,8 @@
 use serde_json::{Map, Value};
 
 /// What stands below these keys is not ours to rename.
-const FOREIGN: &[&str] = &["override_params", "default_params", "metadata", "params", "checks", "query"];
+const FOREIGN: &[&str] =
+    &["override_params", "default_params", "metadata", "params", "checks", "query", "vertex_service_account_json"];
 
 /// `value` with every key of the dialect in snake case. Where both spellings stand, the snake one counts.
 pub(super) fn normalise(value: Value) -> Value {

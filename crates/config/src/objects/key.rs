@@ -11,8 +11,8 @@ use super::host::Named;
 use super::inherit::Inherited;
 use super::node::Compiler;
 use super::providers::{NAMES, row_name};
-use crate::base_url;
 use crate::endpoint::AZURE_API_VERSION;
+use crate::{auth, base_url};
 
 /// What the gateway says of a target that cannot be reached.
 pub(super) const INCOMPLETE: &str = "Invalid configuration. It must have either 'provider' and 'api_key', \
@@ -28,34 +28,53 @@ impl<'a> Compiler<'a> {
             Some(key) => Some(self.secret(&key)?),
             None => None,
         };
-        let auth = match (key, &provider.auth) {
+        let cloud = match key {
+            Some(_) => None,
+            None => self.cloud(target, provider).ok()?,
+        };
+        let auth = match (key, cloud) {
             (Some(key), _) if target.get("azure_ad_token").is_some() => Auth::Bearer(key),
-            (Some(key), AuthStyle::Bearer) => Auth::Bearer(key),
-            (Some(secret), AuthStyle::Header(name)) => Auth::Header { name: name.clone(), secret },
-            (_, AuthStyle::None) => Auth::None,
+            (Some(key), _) => keyed(provider, key),
+            (None, Some(auth)) => auth,
             // Somebody's own server behind a host of its own may well need no key.
-            (None, _) if provider.key_optional || base_url.named.is_some() => Auth::None,
-            (None, _) => {
-                let name = name.value.as_str().unwrap_or_default();
-                let variable = provider.key_variables.first().map_or("API_KEY", String::as_str);
-                let hint = format!(
-                    "{INCOMPLETE}. To use a key of the router's own, add \
-                     virtual_keys: {{ {name}: {{ provider: {name}, api_key: os.environ/{variable} }} }} to its file"
-                );
-                self.problems.error(&target.path, hint);
+            (None, None) if provider.auth == AuthStyle::None || provider.key_optional || base_url.named.is_some() => {
+                Auth::None
+            }
+            (None, None) => {
+                self.lacks_key(target, name, provider);
                 return None;
             }
         };
         Some(Endpoint {
             provider: ProviderName::new(provider.name.as_str()),
-            wire: provider.wire,
-            paths: paths(target, provider),
+            wire: if base_url::is_compatible(&base_url.url, provider) { Wire::OpenAi } else { provider.wire },
+            paths: self.paths(target, provider)?,
             base_url: base_url.url,
             auth,
             headers: self.headers(target),
             stream_usage: provider.stream_usage,
+            responses: provider.responses,
             is_foreign: base_url.named == Some(Named::ByClient),
         })
+    }
+
+    fn lacks_key(&self, target: &At<'a>, name: &At<'a>, provider: &Provider) {
+        let name = name.value.as_str().unwrap_or_default();
+        let variable = provider.key_variables.first().map_or("API_KEY", String::as_str);
+        let members = match provider.auth {
+            AuthStyle::Aws { .. } => ". Here the credential is aws_access_key_id, aws_secret_access_key and aws_region",
+            AuthStyle::Google => ". Here the credential is vertex_service_account_json",
+            AuthStyle::Bearer
+            | AuthStyle::Header(_)
+            | AuthStyle::Query(_)
+            | AuthStyle::Entra { .. }
+            | AuthStyle::None => "",
+        };
+        let hint = format!(
+            "{INCOMPLETE}{members}. To use a key of the router's own, add \
+             virtual_keys: {{ {name}: {{ provider: {name}, api_key: os.environ/{variable} }} }} to its file"
+        );
+        self.problems.error(&target.path, hint);
     }
 
     /// The row of a provider.
@@ -100,7 +119,9 @@ impl<'a> Compiler<'a> {
                 return Some(Base { url: format!("https://{resource_name}.openai.azure.com"), named: None });
             }
             (None, None, _) => match &provider.base_url {
-                Some(url) if !provider.key_optional => return Some(Base { url: url.clone(), named: None }),
+                Some(url) if !provider.key_optional => {
+                    return Some(Base { url: self.placed(url, target)?, named: None });
+                }
                 // A server of one's own: whose machine its usual address is on depends on who asks.
                 Some(url) => (url.clone(), name.path.clone()),
                 None if provider.paths == PathStyle::Azure => {
@@ -121,12 +142,30 @@ impl<'a> Compiler<'a> {
                 None
             }
             Some(url) => match self.around.hosts.check(&text) {
-                Ok(named) => Some(Base { url: azure_host(url, provider), named: Some(named) }),
+                Ok(named) => {
+                    let url = azure_host(self.placed(&url, target)?, provider);
+                    Some(Base { url, named: Some(named) })
+                }
                 Err(why) => {
                     self.problems.error(&path, format!("Invalid custom host: {why}"));
                     None
                 }
             },
+        }
+    }
+
+    fn paths(&self, target: &At<'a>, provider: &Provider) -> Option<Paths> {
+        match provider.paths {
+            PathStyle::Plain => Some(Paths::Plain),
+            PathStyle::Vertex => {
+                let (project, location) = self.google_place(target)?;
+                Some(Paths::Vertex { project, location })
+            }
+            PathStyle::Azure => Some(match target.value.get("api_version").and_then(Value::as_str) {
+                Some("v1") => Paths::AzureV1 { api_version: None },
+                Some(version @ ("preview" | "latest")) => Paths::AzureV1 { api_version: Some(version.to_owned()) },
+                version => Paths::AzureDeployment { api_version: version.unwrap_or(AZURE_API_VERSION).to_owned() },
+            }),
         }
     }
 
@@ -144,13 +183,26 @@ impl<'a> Compiler<'a> {
     }
 
     /// A text that can be sent in a header.
-    fn secret(&self, field: &At<'a>) -> Option<Secret> {
+    pub(super) fn secret(&self, field: &At<'a>) -> Option<Secret> {
         let text = field.text(self.problems)?.trim();
         if text.bytes().any(|b| b < b' ' || b == 127) {
             self.problems.error(&field.path, "It holds control characters");
             return None;
         }
         Some(Secret::new(text))
+    }
+}
+
+/// How a key that was brought travels. One for Google's is an access token there.
+fn keyed(provider: &Provider, key: Secret) -> Auth {
+    match provider.auth {
+        AuthStyle::Google => Auth::Bearer(key),
+        AuthStyle::Bearer
+        | AuthStyle::Header(_)
+        | AuthStyle::Query(_)
+        | AuthStyle::Aws { .. }
+        | AuthStyle::Entra { .. }
+        | AuthStyle::None => auth::keyed(&provider.auth, key),
     }
 }
 
@@ -167,15 +219,4 @@ fn azure_host(mut url: String, provider: &Provider) -> String {
         url.truncate(at);
     }
     url
-}
-
-fn paths(target: &At<'_>, provider: &Provider) -> Paths {
-    if provider.paths == PathStyle::OpenAi {
-        return Paths::OpenAi;
-    }
-    match target.value.get("api_version").and_then(Value::as_str) {
-        Some("v1") => Paths::AzureV1 { api_version: None },
-        Some(version @ ("preview" | "latest")) => Paths::AzureV1 { api_version: Some(version.to_owned()) },
-        version => Paths::AzureDeployment { api_version: version.unwrap_or(AZURE_API_VERSION).to_owned() },
-    }
 }

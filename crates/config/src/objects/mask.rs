@@ -39,7 +39,7 @@ mod tests {
         let object = json!({
             "targets": [
                 { "provider": "openai", "api_key": "sk-1", "virtual_key": "named" },
-                { "apiKey": "sk-2", "azure_ad_token": "t", "override_params": { "max_tokens": 5 }, "api_key": null },
+                { "apiKey": "sk-2", "azure_ad_token": "t", "awsSecretAccessKey": "s", "aws_region": "r", "override_params": { "max_tokens": 5 }, "api_key": null },
             ],
         });
         assert_eq!(
@@ -47,7 +47,7 @@ mod tests {
             json!({
                 "targets": [
                     { "provider": "openai", "api_key": "***", "virtual_key": "named" },
-                    { "apiKey": "***", "azure_ad_token": "***", "override_params": { "max_tokens": 5 }, "api_key": null },
+                    { "apiKey": "***", "azure_ad_token": "***", "awsSecretAccessKey": "***", "aws_region": "r", "override_params": { "max_tokens": 5 }, "api_key": null },
                 ],
             })
         );

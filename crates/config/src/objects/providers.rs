@@ -89,6 +89,8 @@ const OTHERWISE: &[(&str, &str)] = &[
     ("lambda", "lambda_ai"),
     ("mistral-ai", "mistral"),
     ("novita-ai", "novita"),
+    // The gateway speaks to its OpenAI-compatible API.
+    ("ollama", "ollama_openai"),
     ("oracle", "oci"),
     ("perplexity-ai", "perplexity"),
     ("recraft-ai", "recraft"),

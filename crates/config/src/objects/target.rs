@@ -4,17 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
-use weighbridge_domain::deployment::{Auth, Deployment, Endpoint, ModelTemplate};
+use weighbridge_domain::deployment::{Deployment, Endpoint, ModelTemplate};
 use weighbridge_domain::group::ModelGroup;
 use weighbridge_domain::name::{DeploymentId, GroupName};
 use weighbridge_domain::plan::{Called, Plan, StopOptions};
 use weighbridge_domain::policy::{Backoff, CooldownPolicy, CooldownRule, RetryPolicy, Timeouts};
 
 use super::at::At;
-use super::digest;
 use super::inherit::Inherited;
 use super::key::INCOMPLETE;
 use super::node::Compiler;
+use super::{clouds, digest};
 use crate::json;
 use crate::suggest;
 
@@ -56,11 +56,6 @@ impl<'a> Compiler<'a> {
             self.problems.error(&field.path, message);
             return None;
         }
-        if target.get("azure_auth_mode").is_some_and(|mode| mode.value.as_str() != Some("default")) {
-            let message = "Only api_key and azure_ad_token are known here";
-            self.problems.error(&target.path_to("azure_auth_mode"), message);
-            return None;
-        }
         let mut model = here.overrides.get("model").and_then(Value::as_str).map(str::to_owned);
         let mut provider = target.get("provider");
         let mut key = target.get("virtual_key").map(|field| field.text(self.problems));
@@ -80,7 +75,7 @@ impl<'a> Compiler<'a> {
             (Some(None), _) => None,
             (Some(Some(key)), _) => self.by_virtual_key(&leaf(model), key),
             (None, Some(name)) => {
-                let is_bare = target.get("api_key").is_none() && target.get("azure_ad_token").is_none();
+                let is_bare = clouds::BRINGS.iter().all(|key| target.get(key).is_none());
                 let text = name.value.as_str().unwrap_or_default();
                 let group = GroupName::new(format!("@{text}"));
                 if is_bare && here.custom_host.is_none() && self.around.table.group(&group).is_some() {
@@ -90,7 +85,7 @@ impl<'a> Compiler<'a> {
                 let endpoint = self.endpoint(target, &name, here)?;
                 Some(self.brought(&leaf(model), endpoint, None))
             }
-            (None, None) if target.get("api_key").is_some() => {
+            (None, None) if clouds::BRINGS.iter().any(|key| target.get(key).is_some()) => {
                 self.problems.error(&target.path, INCOMPLETE);
                 None
             }
@@ -221,11 +216,12 @@ fn with_options(plan: &Plan, options: &StopOptions) -> Plan {
 
 /// The same for the same provider, host, credential, model and breaker, on every replica.
 fn identity(endpoint: &Endpoint, model: Option<&str>, here: &Inherited<'_>) -> DeploymentId {
-    let credential = match &endpoint.auth {
-        Auth::None => "",
-        Auth::Bearer(secret) | Auth::Header { secret, .. } => secret.reveal(),
+    let credential = match &endpoint.auth.texts()[..] {
+        [] => String::new(),
+        [secret] => (*secret).to_owned(),
+        texts => texts.iter().map(|text| format!("{}:{text}", text.len())).collect(),
     };
-    let parts = [endpoint.provider.as_str(), &endpoint.base_url, credential, model.unwrap_or_default()];
+    let parts = [endpoint.provider.as_str(), &endpoint.base_url, &credential, model.unwrap_or_default()];
     let breaker = here.breaker.map_or_else(String::new, |breaker| format!("{breaker:?}"));
     let text: Vec<String> =
         parts.into_iter().chain([breaker.as_str()]).map(|part| format!("{}:{part}", part.len())).collect();

@@ -23,6 +23,33 @@ const KEYS: &[&str] = &[
     "resource_name",
     "api_version",
     "azure_ad_token",
+    "azure_scope",
+    "tenant_id",
+    "client_id",
+    "client_secret",
+    "aws_access_key_id",
+    "aws_secret_access_key",
+    "aws_session_token",
+    "aws_region_name",
+    "aws_profile_name",
+    "aws_role_name",
+    "aws_session_name",
+    "aws_external_id",
+    "aws_web_identity_token",
+    "aws_bedrock_runtime_endpoint",
+    "vertex_project",
+    "vertex_location",
+    "vertex_credentials",
+    // Portkey's names for some of these.
+    "azure_entra_tenant_id",
+    "azure_entra_client_id",
+    "azure_entra_client_secret",
+    "azure_entra_scope",
+    "aws_region",
+    "aws_role_arn",
+    "vertex_project_id",
+    "vertex_region",
+    "vertex_service_account_json",
     "organization",
     "extra_headers",
     "rpm",
@@ -32,6 +59,20 @@ const KEYS: &[&str] = &[
     "max_parallel_requests",
     "burst",
     "window",
+];
+
+/// Portkey's names, and those that they have in `litellm_params`.
+const OTHERWISE: &[(&str, &str)] = &[
+    ("custom_host", "api_base"),
+    ("azure_entra_tenant_id", "tenant_id"),
+    ("azure_entra_client_id", "client_id"),
+    ("azure_entra_client_secret", "client_secret"),
+    ("azure_entra_scope", "azure_scope"),
+    ("aws_region", "aws_region_name"),
+    ("aws_role_arn", "aws_role_name"),
+    ("vertex_project_id", "vertex_project"),
+    ("vertex_region", "vertex_location"),
+    ("vertex_service_account_json", "vertex_credentials"),
 ];
 
 /// The section as entries of a deployment list, to be read like one.
@@ -56,8 +97,11 @@ fn entry(key: &Node) -> Option<Node> {
                 member.node.value = Value::Str(format!("https://{name}.openai.azure.com"));
                 "api_base".clone_into(&mut member.key);
             }
-            ("custom_host", _) => "api_base".clone_into(&mut member.key),
-            _ => {}
+            (key, _) => {
+                if let Some((_, ours)) = OTHERWISE.iter().find(|(theirs, _)| *theirs == key) {
+                    (*ours).clone_into(&mut member.key);
+                }
+            }
         }
         member
     });

@@ -78,6 +78,7 @@ fn request() -> Request {
         payload: Payload::Json(JsonObject::parse(Bytes::from_static(b"{}")).unwrap()),
         stream: false,
         stream_usage: false,
+        format_headers: Vec::new(),
         estimate: Estimate { input: 10, output: Some(5) },
         controls: Controls::default(),
     }
@@ -148,7 +149,7 @@ proptest! {
                             .filter(|(deployment, view)| may_be_asked(deployment, view))
                             .map(|(deployment, _)| deployment.id.clone())
                             .collect();
-                        let ask = Ask { table: &table, request: &request, stop, tried: &[], resting: Resting::TryLeastBad, turn: &OnceLock::new() };
+                        let ask = Ask { table: &table, request: &request, stop, tried: &[], resting: Resting::TryLeastBad, turn: &OnceLock::new(), counted: &OnceLock::new() };
                         match ask.admit(&world).now_or_never().expect("an embedded store answers at once") {
                             Ok(admitted) => {
                                 prop_assert!(open.contains(&admitted.deployment.id), "{} of {open:?}", admitted.deployment.id);

@@ -31,7 +31,8 @@ async fn streams_go_wrong() {
 #[tokio::test]
 async fn a_chunk_may_not_be_json() {
     let events = chat(&fake("invalid_json: true"), STREAM).await.events();
-    assert!(events[1].starts_with(r#"{"id":"chatcmpl-"#) && events[1].ends_with(','), "{}", events[1]);
+    // What is JSON would be told in short.
+    assert!(events[1].starts_with(r#"{"id":"chatcmpl-"#) && events[1].len() > 40, "{}", events[1]);
 }
 
 #[tokio::test]

@@ -79,6 +79,38 @@ async fn completions_have_text_and_tools_are_called() {
 }
 
 #[tokio::test]
+async fn several_tools_are_called_after_a_thought() {
+    let script = "{parallel_tool_calls: 2, thinking: true, cached_tokens: 1}";
+    let two = r#"{"messages":[{"content":"hello"}],"tools":[{"function":{"name":"f"}},{"function":{"name":"g"}}]"#;
+    let reply = whole(script, PATH, &format!("{two}}}")).await;
+    let message = &reply["choices"][0]["message"];
+    assert_eq!(message["reasoning_content"], "First the load is weighed.");
+    let call =
+        |at: usize| (message["tool_calls"][at]["id"].clone(), message["tool_calls"][at]["function"]["name"].clone());
+    assert_eq!(call(0), (json!("call_000000000001"), json!("f")));
+    assert_eq!(call(1), (json!("call_000000000001_1"), json!("g")));
+    let usage = json!({
+        "prompt_tokens": 5, "completion_tokens": 11, "total_tokens": 16,
+        "prompt_tokens_details": {"cached_tokens": 1}, "completion_tokens_details": {"reasoning_tokens": 5},
+    });
+    assert_eq!(reply["usage"], usage);
+    for choice in [r#""parallel_tool_calls":false"#, r#""tool_choice":"none""#] {
+        let calls =
+            whole(script, PATH, &format!("{two},{choice}}}")).await["choices"][0]["message"]["tool_calls"].clone();
+        assert_eq!(calls.as_array().map_or(0, Vec::len), usize::from(choice.contains("parallel")), "{choice}");
+    }
+}
+
+#[tokio::test]
+async fn json_is_of_the_schema_that_is_asked_for() {
+    let format = r#"{"response_format":{"type":"json_schema","json_schema":{"name":"n","schema":{"type":"object","required":["a"],"properties":{"a":{"type":"boolean"}}}}},"stream":"#;
+    let reply = whole("", PATH, &format!("{format}false}}")).await;
+    assert_eq!(reply["choices"][0]["message"]["content"], r#"{"a":true}"#);
+    let clean = r#"role assistant "" | "{\"a\":tru" | "e}" | finish stop | [DONE]"#;
+    check_stream("", PATH, &format!("{format}true}}"), clean).await;
+}
+
+#[tokio::test]
 async fn a_chunk_holds_all_that_openais_do() {
     let answer = chat(&fake("tokens: 1"), STREAM).await;
     let text = answer.text().replace(",\"choices\"", ",\n\"choices\"");

@@ -65,6 +65,28 @@ async fn forms_that_a_provider_does_not_take() {
 }
 
 #[tokio::test]
+async fn calls_and_their_results_go_together() {
+    let call = |id: &str| format!(r#"{{"role":"assistant","tool_calls":[{{"id":"{id}"}}]}}"#);
+    let result = |id: &str| format!(r#"{{"role":"tool","tool_call_id":"{id}","content":"1"}}"#);
+    let (a, long) = ("a", "a".repeat(41));
+    let unanswered = "400 An assistant message with 'tool_calls' must be followed by tool messages";
+    let rows = [
+        (format!("{},{}", call(a), result(a)), "200"),
+        (call(a), unanswered),
+        (format!("{},{}", call(a), r#"{"role":"user","content":"so?"}"#), unanswered),
+        (result(a), "400 Invalid parameter: messages with role 'tool' must be a response"),
+        (format!("{},{}", call(a), result("b")), "400 Invalid parameter: messages with role 'tool'"),
+        (
+            format!("{},{}", call(&long), result(&long)),
+            "400 string_above_max_length Invalid 'messages[0].tool_calls[0].id'",
+        ),
+    ];
+    for (messages, expected) in rows {
+        check("strict: true", PATH, &format!(r#"{{"model":"m","messages":[{messages}]}}"#), expected).await;
+    }
+}
+
+#[tokio::test]
 async fn what_no_provider_takes() {
     check("", PATH, "{", "400 We could not parse the JSON body of your request: EOF").await;
     check("", "/p/v1/nothing", "{}", "404 Invalid URL (POST /p/v1/nothing)").await;

@@ -89,3 +89,37 @@ pub(crate) async fn post(fake: &FakeLlm, path: &str, body: &str) -> Answer {
 pub(crate) async fn chat(fake: &FakeLlm, body: &str) -> Answer {
     post(fake, "/p/v1/chat/completions", body).await
 }
+
+/// The same, with headers.
+pub(crate) async fn post_with(fake: &FakeLlm, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+    let request = headers.iter().fold(Request::post(path), |request, (name, value)| request.header(*name, *value));
+    finish(fake.router().oneshot(request.body(Body::from(body.to_owned())).unwrap()).await.unwrap()).await
+}
+
+/// `expected` is the status and how the text at `pointer` in the answer begins.
+pub(crate) async fn check_refused(
+    script: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    (body, pointer): (&str, &str),
+    expected: &str,
+) {
+    let fake = fake(script);
+    let answer = post_with(&fake, path, headers, body).await;
+    let json = answer.json();
+    let actual = match json.pointer(pointer).and_then(Value::as_str) {
+        Some(text) => format!("{} {text}", answer.status),
+        None => answer.status.to_string(),
+    };
+    assert!(actual.starts_with(expected), "{script} {body}: {actual}, not {expected}");
+    assert_eq!(fake.report("p").by_status.get(&answer.status), Some(&1), "refusals are counted too");
+    assert_eq!(fake.requests("p").len(), 1, "and recorded");
+}
+
+/// The events of a stream, a line each: the name if there is one, and the data.
+pub(crate) fn told(stream: &str) -> String {
+    let event = |event: &str| {
+        event.replace("\r", "").replace("event: ", "").replace("\ndata: ", " ").replace("data: ", "") + "\n"
+    };
+    stream.replace("\r\n", "\n").split("\n\n").filter(|text| !text.is_empty()).map(event).collect()
+}

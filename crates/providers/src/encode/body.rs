@@ -7,21 +7,24 @@ use weighbridge_domain::drop_path::DropStep;
 use weighbridge_domain::json::JsonObject;
 use weighbridge_domain::request::{CONTROL_FIELDS, quoted};
 
+use weighbridge_wire::format::Format;
+use weighbridge_wire::{anthropic, responses};
+
 use super::Outgoing;
 use super::drops::without;
 
 /// `OpenRouter` has fields of its own under names that steer this router elsewhere.
 const OPENROUTER_FIELDS: &[&str] = &["models", "route", "provider", "session_id", "plugins", "transforms"];
 
-/// The body for `outgoing`, whose client sent `object`: first defaults, then overrides, then drops.
-pub(super) fn json(outgoing: &Outgoing<'_>, object: &JsonObject) -> Bytes {
+/// The body for `outgoing`, whose client sent `object`, in `format`: first defaults, then overrides, then drops.
+pub(super) fn json(outgoing: &Outgoing<'_>, object: &JsonObject, format: Format) -> Bytes {
     let deployment = outgoing.deployment;
     let is_openrouter = deployment.endpoint.provider.as_str() == "openrouter";
     let is_left_out = |key: &str| {
         let is_control = CONTROL_FIELDS.contains(&key) && !(is_openrouter && OPENROUTER_FIELDS.contains(&key));
         is_control || deployment.body_drops.iter().any(|drop| drop == key)
     };
-    let mut set = settings(outgoing, object);
+    let mut set = settings(outgoing, object, format);
     for path in &outgoing.options.drops {
         let [DropStep::Member(name), rest @ ..] = path.as_slice() else { continue };
         let raw = set.get(name).or_else(|| object.raw(name).filter(|_| !is_left_out(name)));
@@ -38,7 +41,7 @@ pub(super) fn json(outgoing: &Outgoing<'_>, object: &JsonObject) -> Bytes {
 }
 
 /// What the body of `outgoing` is to have otherwise than `object`.
-fn settings<'a>(outgoing: &Outgoing<'a>, object: &'a JsonObject) -> Settings<'a> {
+fn settings<'a>(outgoing: &Outgoing<'a>, object: &'a JsonObject, format: Format) -> Settings<'a> {
     let (deployment, options) = (outgoing.deployment, outgoing.options);
     let mut set = Settings(Vec::with_capacity(4));
     let is_same_model = object.text("model").is_some_and(|model| model == outgoing.model);
@@ -46,21 +49,32 @@ fn settings<'a>(outgoing: &Outgoing<'a>, object: &'a JsonObject) -> Settings<'a>
     if !is_same_model {
         set.put("model", quoted(outgoing.model));
     }
-    for (key, value) in &options.overrides {
+    // Configuration names fields as `OpenAI` does; in another format only those go that it has as well.
+    let is_known = |key: &str| match format {
+        Format::Anthropic => anthropic::FIELDS.contains(&key),
+        Format::Responses => responses::FIELDS.contains(&key),
+        Format::OpenAi | Format::Gemini | Format::Bedrock | Format::Cohere | Format::Ollama => true,
+    };
+    for (key, value) in options.overrides.iter().filter(|(key, _)| is_known(key)) {
         set.put(key, Cow::Borrowed(value.get()));
     }
-    for (key, value) in &options.defaults {
+    for (key, value) in options.defaults.iter().filter(|(key, _)| is_known(key)) {
         // A client that sends null has said something.
         if object.raw(key).is_none() {
             set.put_new(key, value.get());
         }
     }
-    for (key, value) in &deployment.body_defaults {
+    for (key, value) in deployment.body_defaults.iter().filter(|(key, _)| is_known(key)) {
         if !object.has(key) {
             set.put_new(key, value.get());
         }
     }
-    if outgoing.stream && outgoing.operation.may_stream() && deployment.endpoint.stream_usage {
+    if format == Format::Responses {
+        // What was kept with one deployment's key another could not go on from.
+        set.put("store", Cow::Borrowed("false"));
+    }
+    let may_ask = format == Format::OpenAi && outgoing.operation.may_stream() && deployment.endpoint.stream_usage;
+    if outgoing.stream && may_ask {
         let asked = with_usage(set.get("stream_options").or_else(|| object.raw("stream_options")));
         set.put("stream_options", asked);
     }
@@ -108,7 +122,7 @@ mod tests {
     use weighbridge_domain::plan::StopOptions;
     use weighbridge_domain::request::{Operation, Payload};
 
-    use super::{Outgoing, json};
+    use super::{Format, Outgoing, json};
 
     fn members(text: &str) -> Vec<(String, Box<RawValue>)> {
         let object = JsonObject::parse(Bytes::copy_from_slice(text.as_bytes())).unwrap();
@@ -136,9 +150,10 @@ mod tests {
             stream,
             options: &options,
             headers: &[],
+            format_headers: &[],
             request_id: "r",
         };
-        json(&outgoing, &object)
+        json(&outgoing, &object, Format::OpenAi)
     }
 
     #[test]

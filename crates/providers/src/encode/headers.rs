@@ -1,10 +1,12 @@
 //! The headers a provider gets: ours, the operator's, and those of the client that are to be sent on.
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use weighbridge_domain::deployment::Auth;
+use weighbridge_domain::deployment::{Auth, Paths};
 use weighbridge_domain::failure::{Failure, FailureKind};
 use weighbridge_domain::request::Payload;
 use weighbridge_domain::secret::Secret;
+use weighbridge_wire::exchange::Exchange;
+use weighbridge_wire::format::Format;
 
 use super::Outgoing;
 
@@ -25,14 +27,17 @@ const OURS: &[&str] = &[
     "upgrade",
 ];
 
+/// Without it Anthropic refuses a request.
+const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
+
 /// Where clients and providers carry keys.
-const CREDENTIALS: &[&str] = &["api-key", "authorization", "x-api-key"];
+const CREDENTIALS: &[&str] = &["api-key", "authorization", "x-amz-security-token", "x-api-key", "x-goog-api-key"];
 
 /// All headers of the request for `outgoing`.
 ///
 /// # Errors
 /// `BadRequest` when one of ours or of the operator's cannot be sent.
-pub(super) fn all(outgoing: &Outgoing<'_>) -> Result<HeaderMap, Failure> {
+pub(super) fn all(outgoing: &Outgoing<'_>, exchange: Exchange) -> Result<HeaderMap, Failure> {
     let content_type = match outgoing.payload {
         Payload::Json(_) => HeaderValue::from_static("application/json"),
         Payload::Form(form) => header_value(&form.content_type)?,
@@ -41,12 +46,21 @@ pub(super) fn all(outgoing: &Outgoing<'_>) -> Result<HeaderMap, Failure> {
     headers.insert(header::CONTENT_TYPE, content_type);
     headers.insert(header::ACCEPT, HeaderValue::from_static(if outgoing.stream { "text/event-stream" } else { "*/*" }));
     headers.insert(HeaderName::from_static("x-request-id"), header_value(outgoing.request_id)?);
+    let format = super::format(exchange);
+    if format == Format::Anthropic && outgoing.deployment.endpoint.paths == Paths::Plain {
+        headers.insert(ANTHROPIC_VERSION, HeaderValue::from_static("2023-06-01"));
+    }
+    if exchange == Exchange::Same(format) {
+        headers.extend(outgoing.format_headers.iter().filter_map(|(name, value)| {
+            Some((HeaderName::from_bytes(name.as_bytes()).ok()?, HeaderValue::from_str(value).ok()?))
+        }));
+    }
     // One that is sent on takes the place of ours, and the operator's take the place of both.
     headers.extend(forwarded(outgoing));
     for (name, value) in &outgoing.deployment.endpoint.headers {
         headers.insert(header_name(name)?, secret_value(value)?);
     }
-    if let Some((name, value)) = credential(outgoing)? {
+    if let Some((name, value)) = credential(outgoing, exchange)? {
         headers.insert(name, value);
     }
     Ok(headers)
@@ -79,22 +93,16 @@ fn may_forward(name: &str, outgoing: &Outgoing<'_>) -> bool {
     !is_settled && !OURS.contains(&name) && !name.starts_with("proxy-") && !name.starts_with("x-portkey-")
 }
 
-/// The header that proves who is calling: the client's own key where one was brought.
-fn credential(outgoing: &Outgoing<'_>) -> Result<Option<(HeaderName, HeaderValue)>, Failure> {
-    let auth = &outgoing.deployment.endpoint.auth;
-    let own = outgoing.options.credentials.as_ref();
-    let own_key = own.and_then(|credentials| credentials.api_key.as_ref());
-    // A base that a client brought must never see the deployment's key.
-    if own_key.is_none() && own.is_some_and(|credentials| credentials.api_base.is_some()) {
-        return Ok(None);
-    }
-    match auth {
-        Auth::Header { name, secret } => Ok(Some((header_name(name)?, secret_value(own_key.unwrap_or(secret))?))),
-        Auth::Bearer(secret) => Ok(Some((header::AUTHORIZATION, bearer(own_key.unwrap_or(secret))?))),
-        Auth::None => match own_key {
-            Some(key) => Ok(Some((header::AUTHORIZATION, bearer(key)?))),
-            None => Ok(None),
-        },
+/// The header that proves who is calling, where it is known already.
+fn credential(outgoing: &Outgoing<'_>, exchange: Exchange) -> Result<Option<(HeaderName, HeaderValue)>, Failure> {
+    match outgoing.auth().as_ref() {
+        // OpenAI-compatible APIs take keys as OpenAI does.
+        Auth::Header { secret, .. } if exchange == Exchange::Compatible => {
+            Ok(Some((header::AUTHORIZATION, bearer(secret)?)))
+        }
+        Auth::Header { name, secret } => Ok(Some((header_name(name)?, secret_value(secret)?))),
+        Auth::Bearer(secret) => Ok(Some((header::AUTHORIZATION, bearer(secret)?))),
+        Auth::None | Auth::Query { .. } | Auth::Aws(_) | Auth::Google(_) | Auth::Entra(_) => Ok(None),
     }
 }
 
@@ -133,7 +141,7 @@ mod tests {
     use weighbridge_domain::request::{Operation, Payload};
     use weighbridge_domain::secret::Secret;
 
-    use super::{CREDENTIALS, OURS, Outgoing, all};
+    use super::{CREDENTIALS, Exchange, Format, OURS, Outgoing, all};
 
     /// What a provider with `auth` gets when `forward` is sent on of what the client `sent`, a line a header; `content-type`,
     /// `accept` and `x-request-id` only where they are not ours.
@@ -145,7 +153,7 @@ mod tests {
             ..Endpoint::new("openai", "http://host/v1")
         };
         let forward_headers = forward.iter().map(|name| (*name).to_owned()).collect();
-        let headers = all(&Outgoing {
+        let outgoing = Outgoing {
             deployment: &Deployment::new("d", "g", ModelTemplate::new("up"), endpoint),
             model: "up",
             operation: Operation::Chat,
@@ -153,9 +161,10 @@ mod tests {
             stream: false,
             options: &StopOptions { forward_headers, credentials, ..StopOptions::default() },
             headers: &sent.iter().map(owned).collect::<Vec<_>>(),
+            format_headers: &[],
             request_id: "r",
-        })
-        .unwrap();
+        };
+        let headers = all(&outgoing, Exchange::Same(Format::OpenAi)).unwrap();
         let is_ours =
             |line: &String| ["content-type: application/json", "accept: */*", "x-request-id: r"].contains(&&**line);
         let line = |(name, value): (&http::HeaderName, &http::HeaderValue)| {

@@ -58,6 +58,7 @@ impl Observer for RequestLog {
             | Event::FellBack { .. }
             | Event::FirstToken { .. }
             | Event::InterToken { .. }
+            | Event::PromptCounted { .. }
             | Event::Settled { .. } => {}
         }
     }

@@ -225,3 +225,17 @@ fn no_secret_is_printed() {
     let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
     assert!(text.contains("by mistake") && text.contains("azure-eu") && !text.contains(SECRET), "{text}");
 }
+
+#[test]
+fn what_aws_crates_trace_is_printed_for_nobody() {
+    let page = Page::default();
+    let written = page.clone();
+    let dispatch = to_writer("trace,aws_sigv4=trace", Format::Json, move || page.clone()).unwrap();
+    tracing::dispatcher::with_default(&dispatch, || {
+        tracing::trace!(target: "aws_sigv4::http_request", "a whole request");
+        tracing::debug!(target: "aws_config::sts", "a role");
+        tracing::trace!("our own");
+    });
+    let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+    assert!(!text.contains("a whole request") && text.contains("a role") && text.contains("our own"), "{text}");
+}

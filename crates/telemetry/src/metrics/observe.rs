@@ -42,6 +42,9 @@ impl Series {
                     .with_label_values(&[known.deployment(Some(deployment))])
                     .observe(mean.as_secs_f64());
             }
+            Event::PromptCounted { deployment, ratio } => {
+                of.prompt_estimate_ratio.with_label_values(&[known.deployment(Some(deployment))]).observe(ratio);
+            }
             Event::Settled { deployment, reserved, used } => of.settled(deployment, reserved, used, known),
             Event::CooldownStarted { deployment, cause, .. } => {
                 of.cooldowns.with_label_values(&[known.deployment(Some(deployment)), cause.label()]).inc();

@@ -23,6 +23,9 @@ const INTER_TOKEN_SECONDS: &[f64] =
 /// Bounds for used over reserved tokens; 1 tells reservations that were too small from the rest.
 const RATIOS: &[f64] = &[0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0, 4.0];
 
+/// Bounds for estimated over counted tokens, fine around 1.
+const ESTIMATES: &[f64] = &[0.25, 0.5, 0.7, 0.8, 0.9, 0.95, 1.0, 1.05, 1.1, 1.2, 1.35, 1.5, 2.0, 4.0];
+
 /// Bounds for calls to the shared store, in seconds.
 const STORE_SECONDS: &[f64] =
     &[0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5];
@@ -76,6 +79,7 @@ pub(super) struct DeploymentSeries {
     pub(super) reserved_tokens: IntCounterVec,
     pub(super) settled_tokens: IntCounterVec,
     pub(super) reservation_ratio: HistogramVec,
+    pub(super) prompt_estimate_ratio: HistogramVec,
 }
 
 impl Series {
@@ -234,6 +238,12 @@ impl DeploymentSeries {
                 &["deployment"],
                 RATIOS,
             )?,
+            prompt_estimate_ratio: r.histograms(
+                "weighbridge_prompt_estimate_ratio",
+                "Prompt tokens as they were estimated, over what the provider counted: 1 is right.",
+                &["deployment"],
+                ESTIMATES,
+            )?,
         })
     }
 
@@ -249,9 +259,13 @@ impl DeploymentSeries {
             prune(counters, "deployment", keep);
         }
         prune(&self.cost, "deployment", keep);
-        for histograms in
-            [&self.attempt_seconds, &self.first_token_seconds, &self.inter_token_seconds, &self.reservation_ratio]
-        {
+        for histograms in [
+            &self.attempt_seconds,
+            &self.first_token_seconds,
+            &self.inter_token_seconds,
+            &self.reservation_ratio,
+            &self.prompt_estimate_ratio,
+        ] {
             prune(histograms, "deployment", keep);
         }
     }

@@ -53,6 +53,7 @@ fn feed(metrics: &Metrics) {
     metrics.observe(&Event::FellBack { from: "gpt-4o", to: "=azure-us", kind });
     metrics.observe(&Event::FirstToken { deployment: &us, after: Duration::from_millis(120) });
     metrics.observe(&Event::InterToken { deployment: &us, mean: Duration::from_millis(20) });
+    metrics.observe(&Event::PromptCounted { deployment: &us, ratio: 1.25 });
     metrics.observe(&Event::Settled { deployment: &us, reserved: 100, used: 27 });
     metrics.observe(&Event::LeastBadTried { deployment: &eu });
     metrics.observe(&Event::CooldownEnded { deployment: &eu });
@@ -95,6 +96,8 @@ fn events_are_counted() {
             weighbridge_inter_token_seconds_sum{deployment="azure-us"} 0.02
             weighbridge_inter_token_seconds_count{deployment="azure-us"} 1
             weighbridge_least_bad_total{deployment="azure-eu"} 1
+            weighbridge_prompt_estimate_ratio_sum{deployment="azure-us"} 1.25
+            weighbridge_prompt_estimate_ratio_count{deployment="azure-us"} 1
             weighbridge_replicas 3
             weighbridge_request_seconds_sum{group="gpt-4o"} 0.33
             weighbridge_request_seconds_count{group="gpt-4o"} 1

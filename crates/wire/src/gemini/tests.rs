@@ -1,0 +1,2 @@
+mod reply;
+mod request;
