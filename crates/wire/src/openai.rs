@@ -4,10 +4,14 @@
 //! others have them: `reasoning_content` and `thinking_blocks` of messages (DeepSeek, `LiteLLM`), `cache_control` of parts
 //! (`LiteLLM`), `native_finish_reason` (`OpenRouter`), `extra_content.google.thought_signature` of tool calls (Google).
 
+mod calls;
 mod content;
+mod messages;
+mod parts;
 mod read;
 mod reply;
 mod stream;
+mod tools;
 mod write;
 
 pub use self::read::{is_set, read_request, set, unset};

@@ -19,14 +19,17 @@ struct ReplyJson<'a> {
     /// Vertex AI's.
     #[serde(default)]
     predictions: Option<Vec<PredictionJson>>,
-    /// Titan's.
-    #[serde(default)]
-    embedding: Option<Vec<f32>>,
+    /// Titan's `[…]`; Vertex AI's `{values}`, for one input.
+    #[serde(borrow, default)]
+    embedding: Option<&'a RawValue>,
     #[serde(rename = "inputTextTokenCount", default)]
     input_text_token_count: Option<u32>,
     /// Ollama's.
     #[serde(default)]
     prompt_eval_count: Option<u32>,
+    /// Google's, of either API.
+    #[serde(rename = "usageMetadata", default)]
+    usage_metadata: Option<UsageMetadataJson>,
     /// Cohere's.
     #[serde(default)]
     meta: Option<MetaJson>,
@@ -51,6 +54,12 @@ struct StatisticsJson {
     /// Google writes a number with a point.
     #[serde(default)]
     token_count: f64,
+}
+
+#[derive(Deserialize)]
+struct UsageMetadataJson {
+    #[serde(rename = "promptTokenCount", default)]
+    prompt_token_count: Option<u32>,
 }
 
 #[derive(Deserialize)]
@@ -81,7 +90,12 @@ struct ByTypeJson {
 /// `BrokenReply` when it is not one, or has not a vector for each input; what the provider means when it is an error.
 pub fn read_reply(format: Format, body: &[u8], embed: &Embed, labels: &Labels) -> Result<Vectors, Failure> {
     let broken = |what: &str| Failure::new(FailureKind::BrokenReply, format!("the provider's reply {what}"));
-    let json: ReplyJson<'_> = serde_json::from_slice(body).map_err(|_| broken("holds no embeddings"))?;
+    // Google's errors may come in a list of one. Tried first: a list also reads as a struct.
+    let listed = serde_json::from_slice::<Vec<ReplyJson<'_>>>(body).ok().and_then(|mut all| all.pop());
+    let json = match listed {
+        Some(json) => json,
+        None => serde_json::from_slice(body).map_err(|_| broken("holds no embeddings"))?,
+    };
     if let Some(error) = json.error.filter(|error| error.get() != "null") {
         let error = format!("{{\"error\":{}}}", error.get());
         return Err(in_band(&error, Bytes::from(error.clone())));
@@ -100,8 +114,10 @@ fn vectors(json: &ReplyJson<'_>) -> Option<Vec<Vec<f32>>> {
     if let Some(predictions) = &json.predictions {
         return Some(predictions.iter().map(|prediction| prediction.embeddings.values.clone()).collect());
     }
-    if let Some(vector) = &json.embedding {
-        return Some(vec![vector.clone()]);
+    if let Some(raw) = json.embedding.map(RawValue::get) {
+        let plain = serde_json::from_str(raw).ok();
+        let vector = plain.or_else(|| Some(serde_json::from_str::<ValuesJson>(raw).ok()?.values))?;
+        return Some(vec![vector]);
     }
     let raw = json.embeddings?.get();
     if let Ok(plain) = serde_json::from_str(raw) {
@@ -120,6 +136,7 @@ fn tokens(json: &ReplyJson<'_>) -> u32 {
         json.predictions.iter().flatten().filter_map(|prediction| prediction.embeddings.statistics.as_ref());
     let predicted: f64 = predicted.map(|statistics| statistics.token_count).sum();
     let billed = json.meta.as_ref().and_then(|meta| meta.billed_units.as_ref()?.input_tokens);
-    let counted = json.input_text_token_count.or(json.prompt_eval_count);
+    let google = json.usage_metadata.as_ref().and_then(|usage| usage.prompt_token_count);
+    let counted = json.input_text_token_count.or(json.prompt_eval_count).or(google);
     counted.unwrap_or(billed.unwrap_or(predicted) as u32)
 }

@@ -107,6 +107,18 @@ fn vertex_predicts() {
 }
 
 #[test]
+fn a_purpose_that_google_does_not_know_is_noted() {
+    let rows = [
+        (r#"{"input":"a","input_type":"passage"}"#, r#"}]} [input_type is none of the words that Google knows]"#),
+        (r#"{"input":"a","input_type":"CODE_RETRIEVAL_QUERY"}"#, r#""taskType":"CODE_RETRIEVAL_QUERY"}]}"#),
+    ];
+    for (body, expected) in rows {
+        let seen = sent(Format::Gemini, "g", body);
+        assert!(seen.ends_with(expected), "{seen}");
+    }
+}
+
+#[test]
 fn requests_that_cannot_be_read_are_named() {
     let rows = [
         ("[]", "the body: "),
@@ -142,6 +154,9 @@ fn replies_are_read() {
         ),
         (&two, r#"{"model":"m","embeddings":[[0.5],[1]],"prompt_eval_count":6}"#, "[[0.5], [1.0]] 6"),
         (&one, r#"{"embedding":[0.5],"embeddingsByType":{"float":[0.5]},"inputTextTokenCount":2}"#, "[[0.5]] 2"),
+        (&one, r#"{"embeddings":[{"values":[0.5]}],"usageMetadata":{"promptTokenCount":6}}"#, "[[0.5]] 6"),
+        (&one, r#"{"embedding":{"values":[0.5]},"usageMetadata":{"promptTokenCount":6}}"#, "[[0.5]] 6"),
+        (&one, r#"[{"error":{"code":429,"message":"slow down"}}]"#, "rate_limited slow down"),
         (&two, r#"{"embeddings":[[0.5]]}"#, "broken_reply the provider's reply holds 1 embeddings for 2 inputs"),
         (&one, r#"{"odd":1}"#, "broken_reply the provider's reply holds no embeddings of m (Ollama)"),
         (&one, "<html>", "broken_reply the provider's reply holds no embeddings"),

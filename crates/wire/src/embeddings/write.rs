@@ -54,10 +54,11 @@ fn gemini(embed: &Embed, target: Target<'_>, losses: &mut Losses) -> Vec<u8> {
     note_unknown(embed, "Google", &[], losses);
     let name = target.model.strip_prefix("models/").unwrap_or(target.model);
     let model = format!("models/{name}");
+    let task_type = task_type(embed, losses);
     let requests = embed.inputs.iter().map(|text| RequestJson {
         model: &model,
         content: ContentJson { parts: [PartJson { text }] },
-        task_type: task_type(embed),
+        task_type,
         output_dimensionality: embed.dimensions,
     });
     print(&BatchJson { requests: requests.collect() })
@@ -84,7 +85,8 @@ pub fn write_vertex_request(embed: &Embed) -> Written {
     }
     let mut losses = Losses::default();
     note_unknown(embed, "Google", &[], &mut losses);
-    let instances = embed.inputs.iter().map(|content| InstanceJson { content, task_type: task_type(embed) });
+    let task_type = task_type(embed, &mut losses);
+    let instances = embed.inputs.iter().map(|content| InstanceJson { content, task_type });
     let body = print(&PredictJson {
         instances: instances.collect(),
         parameters: embed.dimensions.map(|output_dimensionality| ParametersJson { output_dimensionality }),
@@ -93,8 +95,8 @@ pub fn write_vertex_request(embed: &Embed) -> Written {
 }
 
 /// Google's word for what vectors are for; its own words are taken too.
-fn task_type(embed: &Embed) -> Option<&'static str> {
-    const WORDS: [(&str, &str); 7] = [
+fn task_type(embed: &Embed, losses: &mut Losses) -> Option<&'static str> {
+    const WORDS: [(&str, &str); 8] = [
         ("search_document", "RETRIEVAL_DOCUMENT"),
         ("search_query", "RETRIEVAL_QUERY"),
         ("classification", "CLASSIFICATION"),
@@ -102,9 +104,14 @@ fn task_type(embed: &Embed) -> Option<&'static str> {
         ("semantic_similarity", "SEMANTIC_SIMILARITY"),
         ("question_answering", "QUESTION_ANSWERING"),
         ("fact_verification", "FACT_VERIFICATION"),
+        ("code_retrieval_query", "CODE_RETRIEVAL_QUERY"),
     ];
     let word = embed.input_type.as_deref()?;
-    WORDS.iter().find(|(theirs, ours)| word.eq_ignore_ascii_case(theirs) || word == *ours).map(|(_, ours)| *ours)
+    let known = WORDS.iter().find(|(theirs, ours)| word.eq_ignore_ascii_case(theirs) || word == *ours);
+    if known.is_none() {
+        losses.note("input_type", "is none of the words that Google knows");
+    }
+    known.map(|(_, ours)| *ours)
 }
 
 fn cohere(embed: &Embed, target: Target<'_>, losses: &mut Losses) -> Vec<u8> {

@@ -4,14 +4,12 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use serde::Deserialize;
-use serde_json::value::RawValue;
 use weighbridge_domain::json::JsonObject;
 
-use super::content::FunctionJson as CalledJson;
-use super::content::{self, CacheJson, CallJson, ThoughtJson, wrong};
-use crate::chat::{
-    Block, Chat, Content, Message, NativeTool, Reasoning, ReplyFormat, Role, Tool, ToolChoice, ToolResult,
-};
+use super::content::wrong;
+use super::messages::messages;
+use super::tools::{functions, tool_choice, tools};
+use crate::chat::{Chat, Reasoning, ReplyFormat};
 use crate::format::Unreadable;
 use crate::json::Json;
 
@@ -126,7 +124,8 @@ pub fn unset(chat: &mut Chat, key: &str) {
     }
 }
 
-fn value<'a, T: Deserialize<'a>>(path: &str, raw: &'a str, expected: &str) -> Result<T, Unreadable> {
+/// `raw` as a `T`, or that something else is `expected` at `path`.
+pub(super) fn value<'a, T: Deserialize<'a>>(path: &str, raw: &'a str, expected: &str) -> Result<T, Unreadable> {
     serde_json::from_str(raw).map_err(|_| wrong(path, expected))
 }
 
@@ -157,171 +156,6 @@ fn reasoning(raw: &str) -> Result<Option<Reasoning>, Unreadable> {
         (None, None, Some(true)) => Some(Reasoning::Adaptive),
         (None, None, None) => None,
     })
-}
-
-#[derive(Deserialize)]
-struct MessageJson<'a> {
-    #[serde(borrow)]
-    role: Cow<'a, str>,
-    #[serde(borrow, default)]
-    content: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    name: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    refusal: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    reasoning_content: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    thinking_blocks: Option<Vec<ThoughtJson<'a>>>,
-    #[serde(borrow, default)]
-    tool_calls: Option<Vec<CallJson<'a>>>,
-    #[serde(borrow, default)]
-    function_call: Option<CalledJson<'a>>,
-    #[serde(borrow, default)]
-    tool_call_id: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    cache_control: Option<CacheJson<'a>>,
-}
-
-fn messages(raw: &str) -> Result<Vec<Message>, Unreadable> {
-    let all: Vec<&RawValue> = value("messages", raw, "a list")?;
-    all.iter().enumerate().map(|(at, raw)| message(raw.get(), &format!("messages[{at}]"))).collect()
-}
-
-fn message(raw: &str, path: &str) -> Result<Message, Unreadable> {
-    let json: MessageJson<'_> =
-        serde_json::from_str(raw).map_err(|error| wrong(path, &format!("a message: {error}")))?;
-    let blocks = match json.content {
-        Some(raw) => content::read(raw.get(), &format!("{path}.content"))?,
-        None => Vec::new(),
-    };
-    let cache = json.cache_control.as_ref().map(CacheJson::cache);
-    let role = match &*json.role {
-        "system" => Role::System,
-        "developer" => Role::Developer,
-        "user" => Role::User,
-        "assistant" => return Ok(said_by_model(json, blocks)),
-        // Results of the older functions are known by the function's name.
-        "tool" | "function" => {
-            let call_id = json.tool_call_id.or(json.name).map(Cow::into_owned).unwrap_or_default();
-            let result = Content::ToolResult(ToolResult { call_id, blocks, is_error: false });
-            return Ok(Message { role: Role::User, name: None, blocks: vec![Block { content: result, cache }] });
-        }
-        _ => return Err(wrong(&format!("{path}.role"), "system, developer, user, assistant or tool")),
-    };
-    let mut message = Message { role, name: json.name.map(Cow::into_owned), blocks };
-    if let (Some(cache), Some(last)) = (cache, message.blocks.last_mut()) {
-        last.cache = Some(cache);
-    }
-    Ok(message)
-}
-
-/// A turn of the model: thoughts, then content, then calls.
-fn said_by_model(json: MessageJson<'_>, content: Vec<Block>) -> Message {
-    let mut blocks: Vec<Block> = match (json.thinking_blocks, json.reasoning_content) {
-        (Some(thoughts), _) => thoughts.into_iter().map(|thought| Block::new(thought.content())).collect(),
-        (None, Some(text)) if !text.is_empty() => {
-            vec![Block::new(Content::Thinking { text: text.into_owned(), signature: None })]
-        }
-        _ => Vec::new(),
-    };
-    blocks.extend(content);
-    blocks.extend(json.refusal.map(|text| Block::new(Content::Refusal(text.into_owned()))));
-    let calls = json.tool_calls.unwrap_or_default().into_iter();
-    blocks.extend(calls.map(|call| Block::new(Content::ToolCall(call.call(String::new)))));
-    if let Some(function) = json.function_call {
-        let id = function.name.as_deref().unwrap_or_default().to_owned();
-        let call = CallJson { function, ..CallJson::default() }.call(|| id);
-        blocks.push(Block::new(Content::ToolCall(call)));
-    }
-    Message { role: Role::Assistant, name: json.name.map(Cow::into_owned), blocks }
-}
-
-#[derive(Deserialize)]
-struct ToolJson<'a> {
-    #[serde(rename = "type", borrow, default)]
-    kind: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    function: Option<FunctionJson<'a>>,
-    #[serde(borrow, default)]
-    cache_control: Option<CacheJson<'a>>,
-}
-
-#[derive(Deserialize)]
-struct FunctionJson<'a> {
-    #[serde(borrow)]
-    name: Cow<'a, str>,
-    #[serde(borrow, default)]
-    description: Option<Cow<'a, str>>,
-    #[serde(default)]
-    parameters: Option<Json>,
-    #[serde(default)]
-    strict: Option<bool>,
-}
-
-impl FunctionJson<'_> {
-    fn tool(self, cache: Option<crate::chat::Cache>) -> Tool {
-        Tool {
-            name: self.name.into_owned(),
-            description: self.description.map(Cow::into_owned),
-            parameters: self.parameters.filter(|json| json.as_str() != "null"),
-            strict: self.strict,
-            cache,
-        }
-    }
-}
-
-fn tools(chat: &mut Chat, raw: &str) -> Result<Vec<Tool>, Unreadable> {
-    let all: Vec<&RawValue> = value("tools", raw, "a list of tools")?;
-    let mut tools = Vec::with_capacity(all.len());
-    chat.native_tools.clear();
-    for (at, raw) in all.into_iter().enumerate() {
-        let path = format!("tools[{at}]");
-        let json: ToolJson<'_> =
-            serde_json::from_str(raw.get()).map_err(|error| wrong(&path, &format!("a tool: {error}")))?;
-        let cache = json.cache_control.as_ref().map(CacheJson::cache);
-        match (json.kind.as_deref(), json.function) {
-            (None | Some("function"), Some(function)) => tools.push(function.tool(cache)),
-            (None | Some("function"), None) => return Err(wrong(&format!("{path}.function"), "a function")),
-            (Some(kind), _) => {
-                let json = Json::parse(raw.get()).unwrap_or_else(Json::empty_object);
-                chat.native_tools.push(NativeTool { path, kind: kind.to_owned(), json });
-            }
-        }
-    }
-    Ok(tools)
-}
-
-fn functions(raw: &str) -> Result<Vec<Tool>, Unreadable> {
-    let all: Vec<FunctionJson<'_>> =
-        serde_json::from_str(raw).map_err(|_| wrong("functions", "a list of functions"))?;
-    Ok(all.into_iter().map(|function| function.tool(None)).collect())
-}
-
-fn tool_choice(key: &str, raw: &str) -> Result<Option<ToolChoice>, Unreadable> {
-    #[derive(Deserialize)]
-    struct ChoiceJson<'a> {
-        #[serde(borrow, default)]
-        function: Option<NameJson<'a>>,
-        #[serde(borrow, default)]
-        name: Option<Cow<'a, str>>,
-    }
-    #[derive(Deserialize)]
-    struct NameJson<'a> {
-        #[serde(borrow)]
-        name: Cow<'a, str>,
-    }
-    Ok(Some(match raw {
-        "\"auto\"" => ToolChoice::Auto,
-        "\"none\"" => ToolChoice::None,
-        "\"required\"" | "\"any\"" => ToolChoice::Required,
-        _ => {
-            let expected = "auto, none, required or a function by its name";
-            let json: ChoiceJson<'_> = serde_json::from_str(raw).map_err(|_| wrong(key, expected))?;
-            let name = json.function.map(|function| function.name).or(json.name).ok_or_else(|| wrong(key, expected))?;
-            ToolChoice::Named(name.into_owned())
-        }
-    }))
 }
 
 fn reply_format(raw: &str) -> Result<ReplyFormat, Unreadable> {

@@ -8,7 +8,8 @@ use serde_json::value::RawValue;
 use weighbridge_domain::failure::{Failure, FailureKind};
 use weighbridge_domain::usage::Usage;
 
-use super::content::{self, CallJson, ThoughtJson};
+use super::calls::{CallJson, ThoughtJson};
+use super::{content, parts};
 use crate::chat::{Block, Content, text_of};
 use crate::failure::in_band;
 use crate::format::Labels;
@@ -247,7 +248,7 @@ fn write_choice(index: usize, choice: &Choice) -> ChoiceOut<'_> {
             thinking_blocks: blocks.iter().filter_map(|block| signed(&block.content)).collect(),
             tool_calls,
             // As OpenRouter has them.
-            images: blocks.iter().filter(is_picture).map(|block| content::part_json(&block.content)).collect(),
+            images: blocks.iter().filter(is_picture).map(|block| parts::part_json(&block.content)).collect(),
         },
         logprobs: choice.logprobs.as_ref(),
         finish_reason: word(choice.finish.reason),

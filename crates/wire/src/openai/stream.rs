@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use weighbridge_domain::failure::Failure;
 use weighbridge_domain::usage::Usage;
 
-use super::content::{CallJson, ExtraJson, ThoughtJson};
+use super::calls::{CallJson, ExtraJson, FunctionJson, ThoughtJson};
 use super::reply::{UsageOut, finish, id, word};
 use crate::failure::in_band;
 use crate::format::{Frame, Labels, StreamOptions};
@@ -260,7 +260,7 @@ impl Writer {
             Delta::Signature(proof) => DeltaOut { thinking_blocks: Some([ThoughtJson::signed(proof)]), ..blank },
             Delta::RedactedThinking(data) => DeltaOut { thinking_blocks: Some([ThoughtJson::redacted(data)]), ..blank },
             Delta::ToolCall { index, id, name, signature } => {
-                let function = super::content::FunctionJson::of(Some(name), "");
+                let function = FunctionJson::of(Some(name), "");
                 let extra = signature.as_deref().map(ExtraJson::of);
                 DeltaOut {
                     tool_calls: call(*index, Some(id.into()), Some("function".into()), function, extra),
@@ -268,7 +268,7 @@ impl Writer {
                 }
             }
             Delta::Arguments { index, json } => {
-                let function = super::content::FunctionJson::of(None, json);
+                let function = FunctionJson::of(None, json);
                 DeltaOut { tool_calls: call(*index, None, None, function, None), ..blank }
             }
             Delta::Logprobs(json) => {

@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::content::{self, CallJson};
+use super::calls::CallJson;
+use super::parts;
 use crate::chat::{
     Block, Chat, Content, Message, Reasoning, ReplyFormat, Role, Source, Tool, ToolChoice, ToolResult, text_of,
 };
@@ -194,8 +195,8 @@ fn turns<'a>(message: &'a Message, at: usize, losses: &mut Losses) -> Vec<Messag
         tool_calls: Vec::new(),
     };
     match message.role {
-        Role::System => vec![plain("system", Some(content::write(&message.blocks.iter().collect::<Vec<_>>())))],
-        Role::Developer => vec![plain("developer", Some(content::write(&message.blocks.iter().collect::<Vec<_>>())))],
+        Role::System => vec![plain("system", Some(parts::write(&message.blocks.iter().collect::<Vec<_>>())))],
+        Role::Developer => vec![plain("developer", Some(parts::write(&message.blocks.iter().collect::<Vec<_>>())))],
         Role::User => said_by_user(message, at, losses),
         Role::Assistant => {
             let blocks: Vec<&Block> = message.blocks.iter().filter(|block| is_content(&block.content)).collect();
@@ -207,7 +208,7 @@ fn turns<'a>(message: &'a Message, at: usize, losses: &mut Losses) -> Vec<Messag
                     _ => None,
                 })
                 .collect();
-            let content = (!blocks.is_empty() || tool_calls.is_empty()).then(|| content::write(&blocks));
+            let content = (!blocks.is_empty() || tool_calls.is_empty()).then(|| parts::write(&blocks));
             vec![MessageJson { tool_calls, ..plain("assistant", content) }]
         }
     }
@@ -244,7 +245,7 @@ fn said_by_user<'a>(message: &'a Message, at: usize, losses: &mut Losses) -> Vec
         }
     }
     if !shown.is_empty() || turns.is_empty() {
-        let content = Some(content::write(&shown.iter().collect::<Vec<_>>()));
+        let content = Some(parts::write(&shown.iter().collect::<Vec<_>>()));
         let name = message.name.as_deref();
         turns.push(MessageJson { role: "user", name, content, tool_call_id: None, tool_calls: Vec::new() });
     }
