@@ -8,7 +8,7 @@ import pydantic
 import typing_extensions
 
 TEXT = "Hello there friend of mine"
-MODELS = ["gpt", "claude", "gemini", "vertex", "vertex-claude", "bedrock", "cohere", "ollama", "acme"]
+MODELS = ["gpt", "gpt-pro", "claude", "gemini", "vertex", "vertex-claude", "bedrock", "cohere", "ollama", "acme"]
 TOOL_MODELS = [f"{model}-tools" for model in MODELS if model != "acme"]
 SCHEMA = {
     "type": "object",

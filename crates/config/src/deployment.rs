@@ -3,6 +3,7 @@
 use regex::Regex;
 use weighbridge_domain::deployment::{Deployment, ModelTemplate};
 use weighbridge_domain::name::{GroupName, QuotaName};
+use weighbridge_domain::provider::Wire;
 
 use crate::endpoint::{self, Reach};
 use crate::entry::Entry;
@@ -56,7 +57,7 @@ pub(crate) fn compile_in(
     ids: &mut Identities,
 ) -> Option<Compiled> {
     let upstream = upstream::find(entry, &around.providers)?;
-    let Reach { endpoint, unusable } = endpoint::read(entry, &upstream.provider, &around.providers);
+    let Reach { mut endpoint, unusable } = endpoint::read(entry, &upstream.provider, &around.providers);
     let left_out = upstream.unusable.clone().or(unusable);
     if let (Some(reason), true) = (&left_out, upstream.unusable.is_some() || !is_mocked(entry)) {
         let what = format!("the deployment of {:?} is left out: {reason}", upstream.written);
@@ -64,6 +65,9 @@ pub(crate) fn compile_in(
     }
     let flag = |key: &str| entry.info.get(key).and_then(|field| field.flag());
     let facts = Facts::find(entry, &upstream, &around.prices, group);
+    if endpoint.responses && (upstream.by_responses || facts.mode.as_deref() == Some("responses")) {
+        endpoint.wire = Wire::Responses;
+    }
     let id = ids.of(entry, group);
     let deployment = Deployment {
         quota: quota(entry).unwrap_or_else(|| QuotaName::new(id.as_str())),

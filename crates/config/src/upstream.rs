@@ -15,6 +15,8 @@ pub(crate) struct Upstream {
     pub(crate) provider: Provider,
     /// The name sent to the provider.
     pub(crate) model: String,
+    /// Whether it is asked by `/responses`, as `openai/responses/name` says.
+    pub(crate) by_responses: bool,
     /// `litellm_params.model` in full.
     pub(crate) written: String,
     /// Why the deployment has to be left out.
@@ -152,7 +154,11 @@ fn compatible(field: &Field<'_>, prefix: &str, written: &str) -> Upstream {
 
 fn upstream(provider: Provider, model: &str, written: &str) -> Upstream {
     let model = if provider.wire == Wire::Bedrock { bedrock_model(model) } else { model };
-    Upstream { provider, model: model.to_owned(), written: written.to_owned(), unusable: None }
+    let (model, by_responses) = match model.strip_prefix("responses/").filter(|_| provider.responses) {
+        Some(rest) => (rest, true),
+        None => (model, false),
+    };
+    Upstream { provider, model: model.to_owned(), by_responses, written: written.to_owned(), unusable: None }
 }
 
 /// A model of Bedrock without what `LiteLLM` puts before it: the API and the region.

@@ -92,6 +92,8 @@ pub enum PathStyle {
 pub enum Wire {
     /// `OpenAI`'s chat, completions and embeddings.
     OpenAi,
+    /// `OpenAI`'s responses, of models that answer nowhere else.
+    Responses,
     /// Anthropic's messages.
     Anthropic,
     /// Google's `generateContent`.

@@ -12,9 +12,10 @@ use bytes::Bytes;
 use http::Method;
 use weighbridge_domain::deployment::{Auth, Deployment};
 use weighbridge_domain::failure::{Failure, FailureKind};
+use weighbridge_domain::json::JsonObject;
 use weighbridge_domain::plan::StopOptions;
 use weighbridge_domain::request::{Operation, Payload};
-use weighbridge_wire::exchange::Exchange;
+use weighbridge_wire::exchange::{Exchange, holds_foreign_thoughts};
 use weighbridge_wire::format::Format;
 use weighbridge_wire::losses::Losses;
 
@@ -81,9 +82,12 @@ pub struct Encoded {
 pub fn encode(outgoing: &Outgoing<'_>, exchange: Exchange) -> Result<Encoded, Failure> {
     let (body, losses) = match (outgoing.payload, exchange) {
         (Payload::Form(form), _) => (form.with_model(outgoing.model), Losses::default()),
+        (Payload::Json(object), Exchange::Same(format)) if must_be_cleaned(outgoing, object, format) => {
+            translated::chat(outgoing, object, format, format)?
+        }
         (Payload::Json(object), Exchange::Same(format)) => {
             let body = body::json(outgoing, object, format);
-            (translated::finished(outgoing, format, body), Losses::default())
+            (translated::as_addressed(outgoing, format, body), Losses::default())
         }
         (Payload::Json(object), Exchange::Other | Exchange::Compatible) => {
             (body::json(outgoing, object, Format::OpenAi), Losses::default())
@@ -104,6 +108,13 @@ pub fn encode(outgoing: &Outgoing<'_>, exchange: Exchange) -> Result<Encoded, Fa
     *request.uri_mut() = url::of(outgoing, exchange)?;
     *request.headers_mut() = headers::all(outgoing, exchange)?;
     Ok(Encoded { request, losses })
+}
+
+/// Whether the client repeats thoughts that its provider would refuse. Compatible servers may be what they came from.
+fn must_be_cleaned(outgoing: &Outgoing<'_>, object: &JsonObject, format: Format) -> bool {
+    let provider = outgoing.deployment.endpoint.provider.as_str();
+    let is_strict = format != Format::OpenAi || matches!(provider, "openai" | "azure");
+    is_strict && holds_foreign_thoughts(format, object.bytes())
 }
 
 /// What `outgoing` is written in at the deployment.
@@ -209,6 +220,23 @@ mod tests {
             send(&openrouter, body, false, &StopOptions::default()).body(),
             r#"{"model":"up","models":["a"],"provider":{}}"#
         );
+    }
+
+    #[test]
+    fn thoughts_of_another_provider_do_not_reach_one_that_refuses_them() {
+        let body = concat!(
+            r#"{"model":"up","messages":[{"role":"user","content":"hi"},{"role":"assistant","content":"ho","#,
+            r#""reasoning_content":"hm","thinking_blocks":[{"type":"thinking","thinking":"hm","signature":"EqQB"}]},"#,
+            r#"{"role":"user","content":"so"}],"stream":true,"stream_options":{"include_usage":true}}"#
+        );
+        let cleaned = concat!(
+            r#"{"model":"up","messages":[{"role":"user","content":"hi"},{"role":"assistant","content":"ho"},"#,
+            r#"{"role":"user","content":"so"}],"stream":true,"stream_options":{"include_usage":true}}"#
+        );
+        for (provider, expected) in [("openai", cleaned), ("deepseek", body)] {
+            let sent = send(&deployment(provider, Paths::Plain, bearer()), body, true, &StopOptions::default());
+            assert_eq!(sent.body(), expected, "{provider}");
+        }
     }
 
     #[test]

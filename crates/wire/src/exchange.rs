@@ -1,6 +1,7 @@
 //! What passes between a client and a deployment: as it came where both speak the same format, otherwise translated.
 
 use bytes::Bytes;
+use memchr::memmem;
 use weighbridge_domain::failure::{Failure, FailureKind};
 use weighbridge_domain::provider::Wire;
 use weighbridge_domain::request::Operation;
@@ -38,17 +39,17 @@ impl Exchange {
     /// `BadRequest` when it cannot be said there.
     pub fn between(operation: Operation, wire: Wire, has_responses: bool) -> Result<Self, Failure> {
         let provider = format_of(wire);
+        let is_openais = matches!(provider, Format::OpenAi | Format::Responses);
         let client = match operation {
             Operation::Chat => Format::OpenAi,
             Operation::Messages => Format::Anthropic,
             Operation::Responses => Format::Responses,
             Operation::CountTokens if provider == Format::Anthropic => return Ok(Self::Same(provider)),
-            Operation::CountTokens if provider == Format::OpenAi => return Ok(Self::Other),
-            Operation::Embeddings if provider == Format::OpenAi => return Ok(Self::Other),
+            Operation::CountTokens | Operation::Embeddings if is_openais => return Ok(Self::Other),
             Operation::Embeddings if provider != Format::Anthropic => return Ok(Self::Embeddings(provider)),
-            Operation::Rerank if matches!(provider, Format::OpenAi | Format::Cohere) => return Ok(Self::Other),
+            Operation::Rerank if provider == Format::Cohere => return Ok(Self::Other),
             Operation::CountTokens | Operation::Embeddings => return Err(cannot(operation)),
-            _ if provider == Format::OpenAi => return Ok(Self::Other),
+            _ if is_openais => return Ok(Self::Other),
             _ if matches!(provider, Format::Gemini | Format::Ollama) => return Ok(Self::Compatible),
             _ => return Err(cannot(operation)),
         };
@@ -57,6 +58,34 @@ impl Exchange {
         }
         Ok(Self::Chat { client, provider })
     }
+}
+
+/// Whether a request in `format` holds thoughts of another provider's, which the provider of that format refuses: they came
+/// in an answer that was translated. Looked for in the bytes, since nearly no request has any.
+pub fn holds_foreign_thoughts(format: Format, body: &[u8]) -> bool {
+    match format {
+        Format::OpenAi => {
+            let keys: [&[u8]; 3] = [b"\"thinking_blocks\"", b"\"extra_content\"", b"\"reasoning_content\""];
+            keys.iter().any(|key| values(body, key).next().is_some())
+        }
+        Format::Anthropic => values(body, b"\"signature\"").any(|value| value.starts_with(OPENAIS_PROOF)),
+        Format::Responses => {
+            let is_proof = |value: &[u8]| value.starts_with(b"\"") && !value.starts_with(b"\"\"");
+            values(body, b"\"encrypted_content\"").any(|value| is_proof(value) && !value.starts_with(OPENAIS_PROOF))
+        }
+        Format::Gemini | Format::Bedrock | Format::Cohere | Format::Ollama => false,
+    }
+}
+
+/// How what `OpenAI` has encrypted begins, its quotation mark included.
+const OPENAIS_PROOF: &[u8] = b"\"gAAAA";
+
+/// What follows every `key` of an object in `body`, which is JSON; the key has its quotation marks.
+fn values<'a>(body: &'a [u8], key: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+    memmem::find_iter(body, key).filter_map(|at| {
+        let rest = body[at + key.len()..].trim_ascii_start();
+        Some(rest.strip_prefix(b":")?.trim_ascii_start())
+    })
 }
 
 fn cannot(operation: Operation) -> Failure {
@@ -69,6 +98,7 @@ fn cannot(operation: Operation) -> Failure {
 const fn format_of(wire: Wire) -> Format {
     match wire {
         Wire::OpenAi | Wire::Simulated => Format::OpenAi,
+        Wire::Responses => Format::Responses,
         Wire::Anthropic => Format::Anthropic,
         Wire::Gemini => Format::Gemini,
         Wire::Bedrock => Format::Bedrock,
@@ -150,7 +180,28 @@ mod tests {
     use weighbridge_domain::provider::Wire;
     use weighbridge_domain::request::Operation;
 
-    use super::{Exchange, Format};
+    use super::{Exchange, Format, holds_foreign_thoughts};
+
+    #[test]
+    fn thoughts_of_others_are_noticed() {
+        let rows = [
+            (Format::OpenAi, r#"{"messages":[{"content":"thinking_blocks"}]}"#, false),
+            (Format::OpenAi, r#"{"messages":[{"reasoning_content":"hm"}]}"#, true),
+            (Format::OpenAi, r#"{"messages":[{"tool_calls":[{"extra_content":{}}]}]}"#, true),
+            (Format::Anthropic, r#"{"messages":[{"content":[{"signature":"EqQB"}]}]}"#, false),
+            (Format::Anthropic, r#"{"messages":[{"content":[{"signature": "gAAAAB"}]}]}"#, true),
+            (Format::Responses, r#"{"input":[{"encrypted_content" : "gAAAAB"},{"encrypted_content":null}]}"#, false),
+            (
+                Format::Responses,
+                r#"{"include":["reasoning.encrypted_content"],"input":[{"encrypted_content":""}]}"#,
+                false,
+            ),
+            (Format::Responses, r#"{"input":[{"encrypted_content":"gAAAAB"},{"encrypted_content":"EqQB"}]}"#, true),
+        ];
+        for (format, body, expected) in rows {
+            assert_eq!(holds_foreign_thoughts(format, body.as_bytes()), expected, "{body}");
+        }
+    }
 
     #[test]
     fn what_both_speak_passes_and_the_rest_is_translated() {
@@ -165,6 +216,10 @@ mod tests {
             (Operation::Messages, Wire::Bedrock, false, chat(Format::Anthropic, Format::Bedrock)),
             (Operation::Responses, Wire::OpenAi, true, same(Format::Responses)),
             (Operation::Responses, Wire::OpenAi, false, chat(Format::Responses, Format::OpenAi)),
+            (Operation::Responses, Wire::Responses, false, same(Format::Responses)),
+            (Operation::Chat, Wire::Responses, false, chat(Format::OpenAi, Format::Responses)),
+            (Operation::Messages, Wire::Responses, true, chat(Format::Anthropic, Format::Responses)),
+            (Operation::Embeddings, Wire::Responses, false, Ok(Exchange::Other)),
             (Operation::Responses, Wire::Cohere, true, chat(Format::Responses, Format::Cohere)),
             (Operation::CountTokens, Wire::Anthropic, false, same(Format::Anthropic)),
             (Operation::CountTokens, Wire::Simulated, false, Ok(Exchange::Other)),

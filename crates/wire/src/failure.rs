@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use http::HeaderMap;
+use memchr::memmem;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use weighbridge_domain::failure::{Failure, FailureKind};
@@ -15,7 +16,11 @@ const LONGEST_MESSAGE: usize = 2000;
 /// The failure that an error response of `status` is.
 pub fn classify(status: u16, headers: &HeaderMap, body: &Bytes, now: Timestamp) -> Failure {
     let words = Words::of(body);
-    let kind = aws_kind(headers, &words).unwrap_or_else(|| kind(status, &words));
+    let kind = match kind(status, &words) {
+        // Google says "in 30 s" of a quota that is for the day.
+        FailureKind::RateLimited if memmem::find(body, b"PerDay").is_some() => FailureKind::Quota,
+        kind => aws_kind(headers, &words).unwrap_or(kind),
+    };
     if kind == FailureKind::Authentication {
         // Some providers repeat the key they were shown.
         let message = "the provider refused the credential of this deployment";

@@ -10,7 +10,7 @@ const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 /// How long the provider asks to be left alone. Looks at, in this order: `retry-after-ms`,
 /// `retry-after` in seconds or as a date, the reset of a limit that is used up
-/// (`x-ratelimit-reset-…` beside a `remaining` of 0), `retryDelay` in a Google error, and the
+/// (`x-ratelimit-reset-…` or `anthropic-ratelimit-…-reset` beside a `remaining` of 0), `retryDelay` in a Google error, and the
 /// words "try again in 20s".
 pub(crate) fn retry_after(headers: &HeaderMap, body: &[u8], message: &str, now: Timestamp) -> Option<Duration> {
     let header = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
@@ -23,8 +23,19 @@ pub(crate) fn retry_after(headers: &HeaderMap, body: &[u8], message: &str, now: 
             positive(reset).or_else(|| go_duration(reset))
         })
     };
-    let seconds =
-        in_ms().or_else(in_seconds).or_else(at_reset).or_else(|| google_delay(body)).or_else(|| in_words(message))?;
+    let at_anthropics_reset = || {
+        ["requests", "tokens", "input-tokens", "output-tokens"].into_iter().find_map(|what| {
+            let is_used_up = header(&format!("anthropic-ratelimit-{what}-remaining")) == Some("0");
+            let reset = header(&format!("anthropic-ratelimit-{what}-reset")).filter(|_| is_used_up)?;
+            seconds_until(humantime::parse_rfc3339_weak(reset).ok()?, now)
+        })
+    };
+    let seconds = in_ms()
+        .or_else(in_seconds)
+        .or_else(at_reset)
+        .or_else(at_anthropics_reset)
+        .or_else(|| google_delay(body))
+        .or_else(|| in_words(message))?;
     Some(Duration::try_from_secs_f64(seconds).unwrap_or(LONGEST).min(LONGEST))
 }
 
@@ -32,9 +43,14 @@ fn positive(text: &str) -> Option<f64> {
     text.parse().ok().filter(|seconds: &f64| seconds.is_finite() && *seconds >= 0.0)
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a day of milliseconds is exact")]
 fn until_date(text: &str, now: Timestamp) -> Option<f64> {
-    let at = httpdate::parse_http_date(text).ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
+    seconds_until(httpdate::parse_http_date(text).ok()?, now)
+}
+
+/// Seconds from `now` until `then`.
+#[expect(clippy::cast_precision_loss, reason = "a day of milliseconds is exact")]
+fn seconds_until(then: std::time::SystemTime, now: Timestamp) -> Option<f64> {
+    let at = then.duration_since(std::time::UNIX_EPOCH).ok()?;
     Some(millis(at).saturating_sub(now.as_millis()) as f64 / 1000.0)
 }
 

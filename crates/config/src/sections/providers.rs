@@ -22,6 +22,7 @@ const KEYS: &[&str] = &[
 /// The formats by their names in YAML.
 const FORMATS: &[(&str, Wire)] = &[
     ("openai", Wire::OpenAi),
+    ("responses", Wire::Responses),
     ("anthropic", Wire::Anthropic),
     ("gemini", Wire::Gemini),
     ("cohere", Wire::Cohere),

@@ -32,7 +32,8 @@ pub(super) fn chat(
     };
     chat.stream = outgoing.stream;
     let written = exchange::write_request(provider, &chat, target(outgoing));
-    Ok((finished(outgoing, provider, written.body), written.losses))
+    let body = asking_usage(outgoing, provider, written.body);
+    Ok((as_addressed(outgoing, provider, body), written.losses))
 }
 
 /// Embeddings, in `provider`'s format.
@@ -82,14 +83,17 @@ fn said_otherwise(outgoing: &Outgoing<'_>, object: &JsonObject, client: Format) 
     Ok(chat)
 }
 
-/// `body`, which is in `provider`'s format, with what the provider wants beyond that.
-pub(super) fn finished(outgoing: &Outgoing<'_>, provider: Format, body: Bytes) -> Bytes {
-    let endpoint = &outgoing.deployment.endpoint;
-    match (provider, &endpoint.paths) {
-        (Format::OpenAi, _) if outgoing.operation == Operation::Chat => body,
-        (Format::OpenAi, _) if outgoing.stream && endpoint.stream_usage => {
-            rewritten(body, &[("stream_options", r#"{"include_usage":true}"#)], "")
-        }
+/// `body`, which was written for `provider`, with usage asked for where the format leaves that open.
+fn asking_usage(outgoing: &Outgoing<'_>, provider: Format, body: Bytes) -> Bytes {
+    if provider == Format::OpenAi && outgoing.stream && outgoing.deployment.endpoint.stream_usage {
+        return rewritten(body, &[("stream_options", r#"{"include_usage":true}"#)], "");
+    }
+    body
+}
+
+/// `body`, which is in `provider`'s format, as it is said at the address of the deployment.
+pub(super) fn as_addressed(outgoing: &Outgoing<'_>, provider: Format, body: Bytes) -> Bytes {
+    match (provider, &outgoing.deployment.endpoint.paths) {
         // Vertex has the model in its path and refuses it in the body; for counting it is the other way round.
         (Format::Anthropic, Paths::Vertex { .. }) => {
             let model = if outgoing.operation == Operation::CountTokens { "" } else { "model" };

@@ -289,6 +289,22 @@ const WORDED: &[Worded] = &[
     ),
     (
         "gemini",
+        429,
+        "",
+        r#"{"error":{"code":429,"message":"You exceeded your current quota","status":"RESOURCE_EXHAUSTED","details":[{"@type":"type.googleapis.com/google.rpc.QuotaFailure","violations":[{"quotaId":"GenerateRequestsPerDayPerProjectPerModel-FreeTier"}]},{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"21s"}]}}"#,
+        "quota",
+        Some(21_000),
+    ),
+    (
+        "anthropic",
+        429,
+        "anthropic-ratelimit-input-tokens-remaining: 0\nanthropic-ratelimit-input-tokens-reset: 1970-01-01T00:00:12Z",
+        r#"{"type":"error","error":{"type":"rate_limit_error","message":"slow down"}}"#,
+        "rate_limited",
+        Some(12_000),
+    ),
+    (
+        "gemini",
         503,
         "",
         r#"{"error":{"code":503,"message":"The model is overloaded. Please try again later.","status":"UNAVAILABLE"}}"#,
