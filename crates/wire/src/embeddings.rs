@@ -65,7 +65,7 @@ pub fn read_request(body: &[u8]) -> Result<Embed, Unreadable> {
         match key {
             "input" => embed.inputs = inputs(raw)?,
             "dimensions" => embed.dimensions = Some(value(key, raw, "a count")?),
-            "encoding_format" => embed.is_base64 = value::<String>(key, raw, "float or base64")? == "base64",
+            "encoding_format" => embed.is_base64 = is_base64(raw)?,
             "input_type" => embed.input_type = Some(value(key, raw, "a text")?),
             // The model is the deployment's, and who asks is nobody else's concern.
             "model" | "user" => {}
@@ -76,6 +76,14 @@ pub fn read_request(body: &[u8]) -> Result<Embed, Unreadable> {
         return Err(wrong("input", "expected a text or a list of texts"));
     }
     Ok(embed)
+}
+
+fn is_base64(raw: &str) -> Result<bool, Unreadable> {
+    match value::<String>("encoding_format", raw, "float or base64")?.as_str() {
+        "float" => Ok(false),
+        "base64" => Ok(true),
+        _ => Err(wrong("encoding_format", "expected float or base64")),
+    }
 }
 
 fn inputs(raw: &str) -> Result<Vec<String>, Unreadable> {

@@ -22,6 +22,9 @@ struct ReplyJson<'a> {
     /// Titan's `[…]`; Vertex AI's `{values}`, for one input.
     #[serde(borrow, default)]
     embedding: Option<&'a RawValue>,
+    /// Titan's again, where a type was asked for.
+    #[serde(rename = "embeddingsByType", default)]
+    embeddings_by_type: Option<TitanByTypeJson>,
     #[serde(rename = "inputTextTokenCount", default)]
     input_text_token_count: Option<u32>,
     /// Ollama's.
@@ -84,6 +87,12 @@ struct ByTypeJson {
     float: Vec<Vec<f32>>,
 }
 
+#[derive(Deserialize)]
+struct TitanByTypeJson {
+    #[serde(default)]
+    float: Option<Vec<f32>>,
+}
+
 /// Reads a reply of status 200 from a provider that speaks `format`.
 ///
 /// # Errors
@@ -105,6 +114,10 @@ pub fn read_reply(format: Format, body: &[u8], embed: &Embed, labels: &Labels) -
     if found.len() != embed.inputs.len() {
         return Err(broken(&format!("holds {} embeddings for {} inputs", found.len(), embed.inputs.len())));
     }
+    // JSON has no word for what is beyond 32 bits: the client would get null.
+    if found.iter().flatten().any(|number| !number.is_finite()) {
+        return Err(broken("holds a number that is too large"));
+    }
     let prompt_tokens = tokens(&json);
     let usage = (prompt_tokens > 0).then(|| Usage { prompt_tokens, ..Usage::default() });
     Ok(Vectors { vectors: found, usage })
@@ -117,6 +130,9 @@ fn vectors(json: &ReplyJson<'_>) -> Option<Vec<Vec<f32>>> {
     if let Some(raw) = json.embedding.map(RawValue::get) {
         let plain = serde_json::from_str(raw).ok();
         let vector = plain.or_else(|| Some(serde_json::from_str::<ValuesJson>(raw).ok()?.values))?;
+        return Some(vec![vector]);
+    }
+    if let Some(vector) = json.embeddings_by_type.as_ref().and_then(|by_type| by_type.float.clone()) {
         return Some(vec![vector]);
     }
     let raw = json.embeddings?.get();
