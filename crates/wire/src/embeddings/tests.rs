@@ -9,6 +9,14 @@ use crate::format::{Format, Labels, Target};
 
 const TITAN: &str = "amazon.titan-embed-text-v2:0";
 
+const FORMATS: [(Format, &str); 5] = [
+    (Format::Gemini, "g"),
+    (Format::Cohere, "embed-v4.0"),
+    (Format::Ollama, "nomic"),
+    (Format::Bedrock, TITAN),
+    (Format::Bedrock, "us.cohere.embed-v4:0"),
+];
+
 fn labels() -> Labels {
     Labels { request_id: "r".into(), model: "m".into(), created: 1 }
 }
@@ -97,6 +105,90 @@ fn requests_are_said_in_the_providers_words() {
 }
 
 #[test]
+fn what_a_provider_knows_passes() {
+    let rows = [
+        (
+            Format::Cohere,
+            "embed-v4.0",
+            r#"{"input":"a","max_tokens":9,"priority":1,"embedding_types":["float"]}"#,
+            r#"{"model":"embed-v4.0","texts":["a"],"input_type":"search_document","embedding_types":["float"],"max_tokens":9,"priority":1}"#,
+        ),
+        (
+            Format::Cohere,
+            "embed-english-v3.0",
+            r#"{"input":"a","dimensions":64,"embedding_types":["int8"]}"#,
+            r#"{"model":"embed-english-v3.0","texts":["a"],"input_type":"search_document","embedding_types":["float"]} [dimensions is not known to this model of Cohere's] [embedding_types is set to float, which is what the reply has a place for]"#,
+        ),
+        (
+            Format::Bedrock,
+            "eu.cohere.embed-v4:0",
+            r#"{"input":"a","max_tokens":9,"priority":1}"#,
+            r#"{"texts":["a"],"input_type":"search_document","max_tokens":9} [priority is not known to this model of Cohere's]"#,
+        ),
+        (
+            Format::Bedrock,
+            "cohere.embed-multilingual-v3",
+            r#"{"input":"a","max_tokens":9}"#,
+            r#"{"texts":["a"],"input_type":"search_document"} [max_tokens is not known to this model of Cohere's]"#,
+        ),
+        (
+            Format::Bedrock,
+            "amazon.titan-embed-text-v1",
+            r#"{"input":"a","normalize":true}"#,
+            r#"{"inputText":"a"} [normalize is not known to this model of Amazon's]"#,
+        ),
+        (
+            Format::Bedrock,
+            "amazon.titan-embed-image-v1",
+            r#"{"input":"a","dimensions":256}"#,
+            r#"{"inputText":"a","embeddingConfig":{"outputEmbeddingLength":256}}"#,
+        ),
+        (
+            Format::Gemini,
+            "g",
+            r#"{"input":"a","title":"t","task_type":"CLUSTERING","autoTruncate":true}"#,
+            r#"{"requests":[{"model":"models/g","content":{"parts":[{"text":"a"}]},"taskType":"CLUSTERING","title":"t"}]} [autoTruncate is not known to Google]"#,
+        ),
+    ];
+    for (format, model, body, expected) in rows {
+        assert_eq!(sent(format, model, body), expected);
+    }
+}
+
+#[test]
+fn images_are_embedded_by_cohere() {
+    let rows = [
+        (
+            Format::Cohere,
+            "embed-v4.0",
+            r#"{"input":["data:image/png;base64,AA==","data:image/png;base64,AQ=="]}"#,
+            r#"{"model":"embed-v4.0","images":["data:image/png;base64,AA==","data:image/png;base64,AQ=="],"input_type":"image","embedding_types":["float"]}"#,
+        ),
+        (
+            Format::Bedrock,
+            "cohere.embed-english-v3",
+            r#"{"input":"data:image/png;base64,AA=="}"#,
+            r#"{"images":["data:image/png;base64,AA=="],"input_type":"image"}"#,
+        ),
+        (
+            Format::Bedrock,
+            "global.cohere.embed-v4:0",
+            r#"{"input":"data:image/png;base64,AA=="}"#,
+            r#"{"images":["data:image/png;base64,AA=="],"input_type":"search_document"}"#,
+        ),
+        (
+            Format::Cohere,
+            "embed-v4.0",
+            r#"{"input":["a","data:image/png;base64,AA=="]}"#,
+            "input[1]: is an image among texts or a text among images, and Cohere takes one kind a request",
+        ),
+    ];
+    for (format, model, body, expected) in rows {
+        assert_eq!(sent(format, model, body), expected);
+    }
+}
+
+#[test]
 fn vertex_predicts() {
     let body = br#"{"input":["a","b"],"dimensions":64,"input_type":"search_query"}"#;
     let vertex = write_vertex_request(&read_request(body).unwrap());
@@ -104,6 +196,11 @@ fn vertex_predicts() {
         vertex.body,
         r#"{"instances":[{"content":"a","task_type":"RETRIEVAL_QUERY"},{"content":"b","task_type":"RETRIEVAL_QUERY"}],"parameters":{"outputDimensionality":64}}"#
     );
+    let body = br#"{"input":"a","title":"t","autoTruncate":false,"truncate":"END"}"#;
+    let vertex = write_vertex_request(&read_request(body).unwrap());
+    assert_eq!(vertex.body, r#"{"instances":[{"content":"a","title":"t"}],"parameters":{"autoTruncate":false}}"#);
+    let lost: Vec<String> = vertex.losses.iter().map(ToString::to_string).collect();
+    assert_eq!(lost, ["truncate is not known to Google"]);
 }
 
 #[test]
@@ -128,6 +225,7 @@ fn requests_that_cannot_be_read_are_named() {
         (r#"{"input":[[1,2]]}"#, "input[0]: is tokens, which only OpenAI's models understand; send texts"),
         (r#"{"input":[1,2]}"#, "input[0]: is tokens"),
         (r#"{"input":["a",null]}"#, "input[1]: expected a text"),
+        (r#"{"input":"a","encoding_format":"int8"}"#, "encoding_format: expected float or base64"),
         (r#"{"input":"a","dimensions":"many"}"#, "dimensions: expected a count"),
     ];
     for (body, expected) in rows {
@@ -154,6 +252,9 @@ fn replies_are_read() {
         ),
         (&two, r#"{"model":"m","embeddings":[[0.5],[1]],"prompt_eval_count":6}"#, "[[0.5], [1.0]] 6"),
         (&one, r#"{"embedding":[0.5],"embeddingsByType":{"float":[0.5]},"inputTextTokenCount":2}"#, "[[0.5]] 2"),
+        (&one, r#"{"embeddingsByType":{"binary":[1],"float":[0.5]},"inputTextTokenCount":2}"#, "[[0.5]] 2"),
+        (&one, r#"{"id":"x","embeddings":[[0.5]],"response_type":"embeddings_floats","texts":["a"]}"#, "[[0.5]] 0"),
+        (&one, r#"{"embedding":[1e39]}"#, "broken_reply the provider's reply holds a number that is too large"),
         (&one, r#"{"embeddings":[{"values":[0.5]}],"usageMetadata":{"promptTokenCount":6}}"#, "[[0.5]] 6"),
         (&one, r#"{"embedding":{"values":[0.5]},"usageMetadata":{"promptTokenCount":6}}"#, "[[0.5]] 6"),
         (&one, r#"[{"error":{"code":429,"message":"slow down"}}]"#, "rate_limited slow down"),
@@ -197,10 +298,21 @@ proptest! {
     }
 
     #[test]
-    fn garbage_is_survived(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
-        if let Ok(embed) = read_request(&bytes) {
-            write_request(&embed, Format::Cohere, Target { model: "m", max_output_tokens: None }).ok();
+    fn garbage_is_survived(
+        bytes in proptest::collection::vec(any::<u8>(), 0..64),
+        // What looks like JSON gets further.
+        field in "(input|embeddings|embedding|predictions|embeddingsByType|meta|error|embedding_types)",
+        value in "[\\[{][\\[\\]{}\":,a-z0-9.-]{0,24}[\\]}]|-?[0-9]{1,3}(e[0-9]{1,3})?|\"[a-z:/]{0,12}\"",
+    ) {
+        let formed = format!("{{\"input\":[\"a\"],\"{field}\":{value}}}");
+        for body in [bytes.as_slice(), formed.as_bytes()] {
+            let asked = read_request(body).ok();
+            for (format, model) in FORMATS {
+                let target = Target { model, max_output_tokens: None };
+                asked.iter().for_each(|embed| drop(write_request(embed, format, target)));
+                read_reply(format, body, &Embed::default(), &labels()).ok();
+            }
+            asked.iter().for_each(|embed| drop(write_vertex_request(embed)));
         }
-        read_reply(Format::Gemini, &bytes, &Embed::default(), &labels()).ok();
     }
 }
