@@ -12,7 +12,7 @@ use weighbridge_domain::json::JsonObject;
 use weighbridge_domain::usage::Usage;
 
 pub use self::read::read_reply;
-pub use self::write::{write_request, write_vertex_request};
+pub use self::write::{vertex_verb, write_request, write_vertex_request};
 use crate::format::{Format, Labels, Unreadable};
 use crate::json::Json;
 use crate::{bedrock, gemini};

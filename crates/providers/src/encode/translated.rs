@@ -48,7 +48,7 @@ pub(super) fn embeddings(
     let embed =
         vectors::read_request(&body::json(outgoing, object, Format::OpenAi)).map_err(|error| refused(&error))?;
     let written = match outgoing.deployment.endpoint.paths {
-        Paths::Vertex { .. } => vectors::write_vertex_request(&embed),
+        Paths::Vertex { .. } => vectors::write_vertex_request(&embed, outgoing.model),
         _ => vectors::write_request(&embed, provider, target(outgoing)).map_err(|error| refused(&error))?,
     };
     Ok((written.body, written.losses))

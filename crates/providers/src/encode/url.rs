@@ -88,7 +88,7 @@ fn vertex(outgoing: &Outgoing<'_>, exchange: Exchange, project: &str, location: 
             }
         }
         Format::Gemini if matches!(exchange, Exchange::Embeddings(_)) => {
-            format!("{place}/publishers/google/models/{}:predict", escaped(model))
+            format!("{place}/publishers/google/models/{}:{}", escaped(model), embeddings::vertex_verb(model))
         }
         Format::Gemini => gemini::vertex_path(project, location, model, stream),
         _ => format!("{place}/endpoints/openapi{}", operation.path()),
@@ -182,6 +182,12 @@ mod tests {
             ("claude-opus-4@1", CountTokens, false, "publishers/anthropic/models/count-tokens:rawPredict"),
             ("meta/llama-4-scout", Chat, true, "endpoints/openapi/chat/completions"),
             ("text-embedding-005", Embeddings, false, "publishers/google/models/text-embedding-005:predict"),
+            (
+                "gemini-embedding-001",
+                Embeddings,
+                false,
+                "publishers/google/models/gemini-embedding-001:batchEmbedContents",
+            ),
         ];
         for (model, operation, stream, expected) in rows {
             let paths = Paths::Vertex { project: "acme".to_owned(), location: "europe-west4".to_owned() };

@@ -4,7 +4,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use proptest::prelude::*;
 
-use super::{Embed, Vectors, path, read_reply, read_request, write_reply, write_request, write_vertex_request};
+use super::{
+    Embed, Vectors, path, read_reply, read_request, vertex_verb, write_reply, write_request, write_vertex_request,
+};
 use crate::format::{Format, Labels, Target};
 
 const TITAN: &str = "amazon.titan-embed-text-v2:0";
@@ -189,18 +191,35 @@ fn images_are_embedded_by_cohere() {
 }
 
 #[test]
-fn vertex_predicts() {
-    let body = br#"{"input":["a","b"],"dimensions":64,"input_type":"search_query"}"#;
-    let vertex = write_vertex_request(&read_request(body).unwrap());
-    assert_eq!(
-        vertex.body,
-        r#"{"instances":[{"content":"a","task_type":"RETRIEVAL_QUERY"},{"content":"b","task_type":"RETRIEVAL_QUERY"}],"parameters":{"outputDimensionality":64}}"#
-    );
-    let body = br#"{"input":"a","title":"t","autoTruncate":false,"truncate":"END"}"#;
-    let vertex = write_vertex_request(&read_request(body).unwrap());
-    assert_eq!(vertex.body, r#"{"instances":[{"content":"a","title":"t"}],"parameters":{"autoTruncate":false}}"#);
-    let lost: Vec<String> = vertex.losses.iter().map(ToString::to_string).collect();
-    assert_eq!(lost, ["truncate is not known to Google"]);
+fn vertex_predicts_or_embeds_as_the_model_has_it() {
+    let rows = [
+        (
+            "text-embedding-005",
+            r#"{"input":["a","b"],"dimensions":64,"input_type":"search_query"}"#,
+            r#"predict {"instances":[{"content":"a","task_type":"RETRIEVAL_QUERY"},{"content":"b","task_type":"RETRIEVAL_QUERY"}],"parameters":{"outputDimensionality":64}}"#,
+        ),
+        (
+            "text-embedding-005",
+            r#"{"input":"a","title":"t","autoTruncate":false,"truncate":"END"}"#,
+            r#"predict {"instances":[{"content":"a","title":"t"}],"parameters":{"autoTruncate":false}} [truncate is not known to Google]"#,
+        ),
+        (
+            "gemini-embedding-001",
+            r#"{"input":["a","b"],"dimensions":64,"auto_truncate":true}"#,
+            r#"batchEmbedContents {"requests":[{"content":{"parts":[{"text":"a"}]},"embedContentConfig":{"outputDimensionality":64,"autoTruncate":true}},{"content":{"parts":[{"text":"b"}]},"embedContentConfig":{"outputDimensionality":64,"autoTruncate":true}}]}"#,
+        ),
+        (
+            "gemini-embedding-2",
+            r#"{"input":"a"}"#,
+            r#"batchEmbedContents {"requests":[{"content":{"parts":[{"text":"a"}]}}]}"#,
+        ),
+    ];
+    for (model, body, expected) in rows {
+        let vertex = write_vertex_request(&read_request(body.as_bytes()).unwrap(), model);
+        let mut sent = format!("{} {}", vertex_verb(model), std::str::from_utf8(&vertex.body).unwrap());
+        vertex.losses.iter().for_each(|loss| sent.push_str(&format!(" [{loss}]")));
+        assert_eq!(sent, expected);
+    }
 }
 
 #[test]
@@ -312,7 +331,7 @@ proptest! {
                 asked.iter().for_each(|embed| drop(write_request(embed, format, target)));
                 read_reply(format, body, &Embed::default(), &labels()).ok();
             }
-            asked.iter().for_each(|embed| drop(write_vertex_request(embed)));
+            asked.iter().for_each(|embed| drop(write_vertex_request(embed, "gemini")));
         }
     }
 }

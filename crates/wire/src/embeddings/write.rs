@@ -6,7 +6,7 @@ mod google;
 
 use serde::Serialize;
 
-pub use self::google::write_vertex_request;
+pub use self::google::{vertex_verb, write_vertex_request};
 use super::{Embed, wrong};
 use crate::format::{Format, Target, Unreadable, Written};
 use crate::json::Json;
