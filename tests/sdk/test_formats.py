@@ -139,7 +139,9 @@ def test_a_stream_cut_upstream_raises(client, model):
             pass
 
 
-@pytest.mark.parametrize("model", ["gemini-embed", "vertex-embed", "vertex-gemini-embed", "cohere-embed", "ollama-embed", "bedrock-embed"])
+@pytest.mark.parametrize(
+    "model", ["gemini-embed", "vertex-embed", "vertex-gemini-embed", "cohere-embed", "ollama-embed", "bedrock-embed"]
+)
 def test_embeddings(client, model):
     reply = client.embeddings.create(model=model, input=["one", "two"])
     assert [item.index for item in reply.data] == [0, 1]
