@@ -84,8 +84,8 @@ fn kind(status: u16, words: &Words) -> FailureKind {
         429 => FailureKind::RateLimited,
         498 | 503 | 529 => FailureKind::Overloaded,
         500 if words.has(CONTEXT_WINDOW) => FailureKind::ContextWindow,
-        // Bedrock's, of a model that broke.
-        424 => FailureKind::ServerError,
+        // Of a model that broke (Bedrock), or whose call was given up there (Cohere, Groq, Google): nobody here did.
+        424 | 499 => FailureKind::ServerError,
         500.. => FailureKind::ServerError,
         _ => FailureKind::BadRequest,
     }
@@ -97,6 +97,7 @@ fn aws_kind(headers: &HeaderMap, words: &Words) -> Option<FailureKind> {
     // Some services put the place of a description behind it.
     let name = name.split(':').next().unwrap_or(name).trim();
     Some(match name {
+        "ThrottlingException" if words.has(USED_UP_FOR_THE_DAY) => FailureKind::Quota,
         "ThrottlingException" | "TooManyRequestsException" => FailureKind::RateLimited,
         "ServiceQuotaExceededException" => FailureKind::Quota,
         "AccessDeniedException"
@@ -147,17 +148,28 @@ const CONTENT_POLICY: &[&str] = &[
     // OpenRouter
     "requires moderation",
     "your input was flagged",
+    FLAGGED,
 ];
+/// `OpenRouter`'s name for what a moderator would not read: by it such a 403 is told from one about a key.
+const FLAGGED: &str = "flagged_input";
 /// Groq's and others', for one request above a limit per minute.
 const LARGER_THAN_LIMIT: &[&str] = &["request too large", "tokens per minute"];
 /// Cohere's.
 const BLOCKED: &[&str] = &["blocked"];
 const BAD_TOKEN: &[&str] = &["token"];
+const USED_UP_FOR_THE_DAY: &[&str] = &["tokens per day"];
 const NO_SUCH_MODEL_AT_AWS: &[&str] = &["model identifier is invalid"];
 const QUOTA: &[&str] = &["insufficient_quota", "billing_hard_limit", "credit balance is too low"];
 const NOT_FOUND: &[&str] = &["model_not_found", "deploymentnotfound", "not_found_error"];
 /// `Gemini` says this with status 400.
 const BAD_KEY: &[&str] = &["api key not valid", "api_key_invalid", "api key expired"];
+
+/// What stands behind the message of `error`: Azure's inner error, or what `OpenRouter` was told by the provider it asked.
+fn detail(error: &serde_json::Map<String, serde_json::Value>) -> Option<serde_json::Value> {
+    let told = |name: &str| error.get("metadata")?.get(name);
+    let flagged = told(FLAGGED).map(|_| FLAGGED.into());
+    flagged.or_else(|| error.get("innererror").or_else(|| told("raw")).cloned())
+}
 
 /// What an error body says, in one shape.
 #[derive(Debug, Default)]
@@ -193,7 +205,7 @@ impl Words {
             Some(serde_json::Value::Object(error)) => ErrorJson {
                 error: None,
                 message: error.get("message").cloned(),
-                detail: error.get("innererror").cloned(),
+                detail: detail(error),
                 code: error.get("code").cloned(),
                 r#type: error.get("type").cloned(),
                 status: error.get("status").cloned(),
