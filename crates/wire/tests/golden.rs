@@ -42,6 +42,7 @@ const CASES: [(&str, &str); 9] = [
 ];
 /// Cases that a client does not ask in words of its own.
 const ASKED_AS: [(&str, &str); 1] = [("length", "text")];
+
 fn golden() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("golden")
 }
@@ -78,14 +79,22 @@ fn stream_of(provider: &str, case: &str) -> Vec<u8> {
     bytes
 }
 
-fn listener(format: Format, labels: &Labels) -> Client<'_> {
-    Client { format, labels, options: StreamOptions { include_usage: true }, request: br#"{"temperature":0.5}"# }
+/// What `client` asks in `case`.
+fn request_of(client: (&str, Format), case: &str) -> Vec<u8> {
+    let asked = ASKED_AS.iter().find(|(name, _)| *name == case).map_or(case, |(_, other)| other);
+    read(&golden().join("clients").join(client.0).join(format!("{asked}.json")))
 }
 
-/// What the client gets of a stream that arrives as `parts`, and how it ended.
-fn translated(client: Format, provider: Format, parts: &[&[u8]]) -> String {
+/// Who asked `request` in `format` and waits for the answer.
+fn listener<'a>(format: Format, labels: &'a Labels, request: &'a [u8]) -> Client<'a> {
+    Client { format, labels, options: StreamOptions { include_usage: true }, request }
+}
+
+/// What the client that asked `request` gets of a stream that arrives as `parts`, and how it ended.
+fn translated(client: Format, request: &[u8], provider: Format, parts: &[&[u8]]) -> String {
     let labels = labels();
-    let mut reader = StreamReader::Translated(Box::new(Translator::new(listener(client, &labels), provider)));
+    let listener = listener(client, &labels, request);
+    let mut reader = StreamReader::Translated(Box::new(Translator::new(listener, provider)));
     let mut text = String::new();
     let mut usage = None;
     let mut failure = None;
@@ -100,6 +109,8 @@ fn translated(client: Format, provider: Format, parts: &[&[u8]]) -> String {
     let end = reader.end();
     end.rest.into_iter().for_each(&mut take);
     failure = failure.or(end.failure);
+    let is_field = |line: &str| line.is_empty() || line.starts_with("event: ") || line.starts_with("data: ");
+    assert!(text.lines().all(is_field), "{text}");
     let usage = usage.map_or("none".to_owned(), |usage| {
         format!(
             "{} in ({} read, {} written), {} out ({} reasoning)",
@@ -148,10 +159,9 @@ fn pretty(json: &str) -> String {
 
 /// What becomes of one case between two formats.
 fn journey(client: (&str, Format), provider: (&str, Format), case: (&str, &str)) -> String {
-    let asked = ASKED_AS.iter().find(|(name, _)| *name == case.0).map_or(case.0, |(_, other)| other);
-    let request = read(&golden().join("clients").join(client.0).join(format!("{asked}.json")));
+    let request = request_of(client, case.0);
     let mut chat =
-        exchange::read_request(client.1, &request).unwrap_or_else(|error| panic!("{} {asked}: {error}", client.0));
+        exchange::read_request(client.1, &request).unwrap_or_else(|error| panic!("{} {}: {error}", client.0, case.0));
     let model = match provider.1 {
         Format::Bedrock => "anthropic.claude-sonnet-4-5-20250929-v1:0",
         Format::Gemini => "gemini-3-pro-preview",
@@ -169,13 +179,13 @@ fn journey(client: (&str, Format), provider: (&str, Format), case: (&str, &str))
     let reply = read(&golden().join("providers").join(provider.0).join(format!("{}.reply.json", case.1)));
     let reply = exchange::read_reply(provider.1, &reply, &labels())
         .unwrap_or_else(|failure| panic!("{} {}: {failure:?}", provider.0, case.1));
-    let told = exchange::write_reply(listener(client.1, &labels()), &reply);
+    let told = exchange::write_reply(listener(client.1, &labels(), &request), &reply);
     let stream = stream_of(provider.0, case.1);
     format!(
         "== sent\n{}\n{lost}== reply\n{}\n== stream\n{}",
         pretty(sent),
         pretty(std::str::from_utf8(&told).unwrap()),
-        translated(client.1, provider.1, &[&stream])
+        translated(client.1, &request, provider.1, &[&stream])
     )
 }
 
@@ -219,10 +229,11 @@ fn rate_limits_are_known_whoever_words_them() {
 #[test]
 fn errors_in_streams_end_them_in_the_clients_words() {
     for client in CLIENTS {
+        let request = request_of(client, "text");
         for provider in PROVIDERS {
             let path = golden().join("matrix").join(format!("{}-{}", client.0, provider.0));
             fs::create_dir_all(&path).unwrap();
-            let told = translated(client.1, provider.1, &[&stream_of(provider.0, "error")]);
+            let told = translated(client.1, &request, provider.1, &[&stream_of(provider.0, "error")]);
             assert!(!told.contains("failure: none") && !told.contains("[DONE]"), "{}: {told}", provider.0);
             expect_test::expect_file![path.join("error.txt")].assert_eq(&told);
         }
@@ -234,14 +245,16 @@ fn streams_mean_the_same_wherever_they_are_cut() {
     for client in CLIENTS {
         for provider in PROVIDERS {
             for case in ["text", "parallel_tools", "thinking"] {
+                let request = request_of(client, case);
                 let stream = stream_of(provider.0, case);
-                let whole = translated(client.1, provider.1, &[&stream]);
+                let told = |parts: &[&[u8]]| translated(client.1, &request, provider.1, parts);
+                let whole = told(&[&stream]);
                 for at in 0..stream.len() {
                     let (start, end) = stream.split_at(at);
-                    assert_eq!(translated(client.1, provider.1, &[start, end]), whole, "{} {case} at {at}", provider.0);
+                    assert_eq!(told(&[start, end]), whole, "{} {case} at {at}", provider.0);
                 }
                 let bytes: Vec<&[u8]> = stream.chunks(1).collect();
-                assert_eq!(translated(client.1, provider.1, &bytes), whole, "{} {case}", provider.0);
+                assert_eq!(told(&bytes), whole, "{} {case}", provider.0);
             }
         }
     }
@@ -250,9 +263,10 @@ fn streams_mean_the_same_wherever_they_are_cut() {
 #[test]
 fn a_stream_that_is_cut_is_never_whole() {
     for client in CLIENTS {
+        let request = request_of(client, "text");
         for provider in PROVIDERS {
             let stream = stream_of(provider.0, "text");
-            let told = translated(client.1, provider.1, &[&stream[..stream.len() / 2]]);
+            let told = translated(client.1, &request, provider.1, &[&stream[..stream.len() / 2]]);
             assert!(told.contains("failure: broken_reply"), "{}: {told}", provider.0);
         }
     }

@@ -360,7 +360,8 @@ impl Writer {
         let event = ErrorEventOut { r#type: "error", sequence_number: self.next, code, message, param: None, error };
         self.next += 1;
         frame(event.r#type, &event, out);
-        self.lifecycle("response.failed", "failed", Some(ErrorOut { code, message }), out);
+        let error = ErrorOut { code: final_code(failure.kind), message };
+        self.lifecycle("response.failed", "failed", Some(error), out);
     }
 
     /// An event that holds the whole response. Its output is told when it is final.
@@ -415,6 +416,23 @@ const fn code(kind: FailureKind) -> &'static str {
         FailureKind::Overloaded | FailureKind::AllCooling | FailureKind::NoCandidate => "server_is_overloaded",
         FailureKind::Timeout => "timeout",
         FailureKind::ServerError | FailureKind::Unreachable | FailureKind::BrokenReply => "server_error",
+    }
+}
+
+/// The code of the error of a response that failed, of the few that the published schema has for it.
+const fn final_code(kind: FailureKind) -> &'static str {
+    match kind {
+        FailureKind::BadRequest | FailureKind::ContextWindow | FailureKind::ContentPolicy => "invalid_prompt",
+        FailureKind::Quota | FailureKind::RateLimited | FailureKind::AtLimit => "rate_limit_exceeded",
+        FailureKind::Authentication
+        | FailureKind::NotFound
+        | FailureKind::Timeout
+        | FailureKind::Overloaded
+        | FailureKind::AllCooling
+        | FailureKind::NoCandidate
+        | FailureKind::ServerError
+        | FailureKind::Unreachable
+        | FailureKind::BrokenReply => "server_error",
     }
 }
 

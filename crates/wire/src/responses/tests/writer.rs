@@ -166,8 +166,8 @@ fn failures_are_told_as_sdks_expect_them() {
     check(
         &[failure(FailureKind::Overloaded, "busy")],
         expect![[r#"
-        error {"code":"server_is_overloaded","error":{"code":"server_is_overloaded","message":"busy","param":null,"type":"service_unavailable_error"},"message":"busy","param":null}
-        failed {"response":{"error":{"code":"server_is_overloaded","message":"busy"},"id":"resp_req1","output":[],"status":"failed"}}"#]],
+            error {"code":"server_is_overloaded","error":{"code":"server_is_overloaded","message":"busy","param":null,"type":"service_unavailable_error"},"message":"busy","param":null}
+            failed {"response":{"error":{"code":"server_error","message":"busy"},"id":"resp_req1","output":[],"status":"failed"}}"#]],
     );
 }
 
