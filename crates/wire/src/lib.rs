@@ -14,6 +14,8 @@ pub mod bedrock;
 pub mod chat;
 mod chunk;
 pub mod cohere;
+#[cfg(test)]
+mod crossings;
 pub mod embeddings;
 pub mod exchange;
 pub mod failure;
