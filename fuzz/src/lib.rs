@@ -20,8 +20,9 @@ pub fn labels() -> Labels {
     Labels { request_id: "fuzz".into(), model: "m".into(), created: 1 }
 }
 
-fn listener(format: Format, labels: &Labels) -> Client<'_> {
-    Client { format, labels, options: StreamOptions { include_usage: true }, request: b"{}" }
+/// A client that asked `request`, parts of which some formats repeat.
+fn listener<'a>(format: Format, labels: &'a Labels, request: &'a [u8]) -> Client<'a> {
+    Client { format, labels, options: StreamOptions { include_usage: true }, request }
 }
 
 /// Reads `data` as everything that `format` reads, and says what was understood in every other format.
@@ -36,20 +37,22 @@ pub fn exercise(format: Format, data: &[u8]) {
     }
     if let Ok(reply) = exchange::read_reply(format, data, &labels()) {
         for client in CLIENTS {
-            is_json(&exchange::write_reply(listener(client, &labels()), &reply));
+            is_json(&exchange::write_reply(listener(client, &labels(), data), &reply));
         }
     }
     // The first byte says how the stream is cut.
     let Some((size, stream)) = data.split_first() else { return };
     for client in CLIENTS {
         let labels = labels();
-        let mut reader = StreamReader::Translated(Box::new(Translator::new(listener(client, &labels), format)));
+        let mut reader = StreamReader::Translated(Box::new(Translator::new(listener(client, &labels, stream), format)));
         let mut told = Vec::new();
         for chunk in stream.chunks(usize::from(*size).max(1)) {
             told.extend(reader.feed(Bytes::copy_from_slice(chunk)).into_iter().flat_map(|piece| piece.bytes));
         }
         told.extend(reader.end().rest.into_iter().flat_map(|piece| piece.bytes));
-        assert!(std::str::from_utf8(&told).is_ok());
+        let told = std::str::from_utf8(&told).unwrap();
+        let is_field = |line: &str| line.is_empty() || line.starts_with("event: ") || line.starts_with("data: ");
+        assert!(told.split('\n').all(is_field), "{told}");
     }
 }
 

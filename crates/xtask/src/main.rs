@@ -1,7 +1,8 @@
-//! What CI and contributors call: `cargo xtask test`, `cargo xtask fleet`, `cargo xtask setup`,
-//! `cargo xtask models FILE`.
+//! What CI and contributors call: `cargo xtask test`, `cargo xtask fleet`, `cargo xtask fuzz`,
+//! `cargo xtask setup`, `cargo xtask models FILE`.
 
 mod fleet;
+mod fuzz;
 mod models;
 mod run;
 mod setup;
@@ -15,6 +16,8 @@ fn main() -> ExitCode {
     let done = match args.as_slice() {
         ["test"] => test::all(),
         ["fleet"] => fleet::all(),
+        ["fuzz"] => fuzz::all("600"),
+        ["fuzz", seconds] => fuzz::all(seconds),
         ["setup"] => setup::all(),
         ["models", file] => models::extend(file),
         _ => Err(USAGE.to_owned()),
@@ -32,5 +35,6 @@ const USAGE: &str = "\
 usage:
   cargo xtask test          install what the tests need, then run format, lints, unit, scenario, fleet and SDK tests
   cargo xtask fleet         run fleets under load and faults for half an hour, and print what they exceeded
+  cargo xtask fuzz [SECS]   give any bytes to each wire format's readers and writers, ten minutes each (needs cargo-fuzz)
   cargo xtask setup         only install what the tests call: Redis, and below target/ the SDKs and Valkey
   cargo xtask models FILE   add or replace rows of the model table from a file of the same columns";
