@@ -148,6 +148,11 @@ def test_embeddings(client, model):
     assert all(isinstance(number, float) for number in reply.data[0].embedding)
 
 
+def test_a_deployment_sets_how_embeddings_are_told(formats):
+    reply = httpx.post(f"{formats}/v1/embeddings", json={"model": "cohere-embed-base64", "input": "one"}).json()
+    assert isinstance(reply["data"][0]["embedding"], str)
+
+
 def test_rerank(formats):
     reply = httpx.post(
         f"{formats}/v1/rerank", json={"model": "rerank", "query": "q", "documents": ["a", "b"]}

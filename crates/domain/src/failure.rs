@@ -103,6 +103,19 @@ impl FailureKind {
         }
     }
 
+    /// The `type` that an error object of `OpenAI`'s API has for it.
+    pub const fn openai_type(self) -> &'static str {
+        match self {
+            Self::BadRequest | Self::ContextWindow | Self::ContentPolicy | Self::NotFound => "invalid_request_error",
+            Self::Authentication => "authentication_error",
+            Self::Quota => "insufficient_quota",
+            Self::RateLimited | Self::AtLimit => "rate_limit_error",
+            Self::Timeout => "timeout_error",
+            Self::Overloaded | Self::AllCooling | Self::NoCandidate => "service_unavailable_error",
+            Self::ServerError | Self::Unreachable | Self::BrokenReply => "server_error",
+        }
+    }
+
     /// Whether nobody was called: our own verdict on the candidates.
     pub const fn is_own_verdict(self) -> bool {
         matches!(self, Self::AtLimit | Self::AllCooling | Self::NoCandidate)

@@ -16,6 +16,7 @@ use weighbridge_providers::encode::{Encoded, Outgoing, encode};
 use weighbridge_providers::simulated;
 use weighbridge_providers::transport::{Reach, UpstreamResponse};
 use weighbridge_state::Counted;
+use weighbridge_wire::embeddings::Embed;
 use weighbridge_wire::exchange::Exchange;
 use weighbridge_wire::format::Labels;
 use weighbridge_wire::losses::Losses;
@@ -57,8 +58,8 @@ impl Call<'_> {
     pub(crate) async fn run(&self, world: &World) -> Result<Reply, Failure> {
         let sent = Instant::now();
         let answer = async {
-            let Sent { response, exchange, losses } = self.send(world).await?;
-            let reading = Reading { call: self, exchange, labels: self.labels(world), sent };
+            let Sent { response, exchange, losses, embed } = self.send(world).await?;
+            let reading = Reading { call: self, exchange, embed, labels: self.labels(world), sent };
             Ok(Reply { losses, ..reading.read(response, world).await? })
         };
         match self.limit() {
@@ -116,15 +117,15 @@ impl Call<'_> {
         };
         if let Some(response) = self.made_up(&outgoing, world).await {
             let exchange = Exchange::between(self.request.operation, Wire::Simulated, false)?;
-            return Ok(Sent { response, exchange, losses: Losses::default() });
+            return Ok(Sent { response, exchange, losses: Losses::default(), embed: Embed::default() });
         }
         let endpoint = &self.deployment.endpoint;
         let wire = endpoint.wire_of(self.upstream_model);
         let exchange = Exchange::between(self.request.operation, wire, endpoint.responses)?;
-        let Encoded { mut request, losses } = encode(&outgoing, exchange)?;
+        let Encoded { mut request, losses, embed } = encode(&outgoing, exchange)?;
         world.credentials().authorize(&outgoing.auth(), &mut request).await?;
         let response = world.transport().send(request, self.reach()).await?;
-        Ok(Sent { response, exchange, losses })
+        Ok(Sent { response, exchange, losses, embed })
     }
 
     /// A reply that nobody has to be asked for.
@@ -176,6 +177,7 @@ struct Sent {
     response: UpstreamResponse,
     exchange: Exchange,
     losses: Losses,
+    embed: Embed,
 }
 
 /// What a failure of this call means for its deployment.

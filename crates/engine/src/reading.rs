@@ -6,12 +6,13 @@ use tokio::time::Instant;
 use weighbridge_domain::failure::{Failure, FailureKind};
 use weighbridge_domain::usage::Usage;
 use weighbridge_providers::transport::{BodyStream, UpstreamResponse};
+use weighbridge_wire::embeddings::{self, Embed};
 use weighbridge_wire::exchange::{self, Exchange};
 use weighbridge_wire::format::{Client, Format, Labels, StreamOptions};
 use weighbridge_wire::losses::Losses;
 use weighbridge_wire::sse::{EventReader, ReaderOptions};
 use weighbridge_wire::stream::{StreamReader, Translator};
-use weighbridge_wire::{embeddings, failure, whole};
+use weighbridge_wire::{failure, whole};
 
 use crate::attempt::{Call, Reply, ReplyBody};
 use crate::stream;
@@ -28,6 +29,8 @@ const JSON: &str = "application/json";
 pub(crate) struct Reading<'a> {
     pub(crate) call: &'a Call<'a>,
     pub(crate) exchange: Exchange,
+    /// What was to be embedded; nothing where the exchange is about something else.
+    pub(crate) embed: Embed,
     pub(crate) labels: Labels,
     /// When the request was sent.
     pub(crate) sent: Instant,
@@ -113,11 +116,8 @@ impl Reading<'_> {
                 Ok((exchange::write_reply(self.client(client), &reply), reply.usage))
             }
             Exchange::Embeddings(provider) => {
-                let body = request.payload.json().map(|object| object.bytes().clone()).unwrap_or_default();
-                let asked = embeddings::read_request(&body)
-                    .map_err(|error| Failure::new(FailureKind::BadRequest, error.to_string()))?;
-                let vectors = embeddings::read_reply(provider, &bytes, &asked, &self.labels)?;
-                Ok((embeddings::write_reply(&vectors, &asked, &self.labels), vectors.usage))
+                let vectors = embeddings::read_reply(provider, &bytes, &self.embed, &self.labels)?;
+                Ok((embeddings::write_reply(&vectors, &self.embed, &self.labels), vectors.usage))
             }
         }
     }

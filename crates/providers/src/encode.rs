@@ -15,6 +15,7 @@ use weighbridge_domain::failure::{Failure, FailureKind};
 use weighbridge_domain::json::JsonObject;
 use weighbridge_domain::plan::StopOptions;
 use weighbridge_domain::request::{Operation, Payload};
+use weighbridge_wire::embeddings::Embed;
 use weighbridge_wire::exchange::{Exchange, holds_foreign_thoughts};
 use weighbridge_wire::format::Format;
 use weighbridge_wire::losses::Losses;
@@ -69,6 +70,8 @@ pub struct Encoded {
     pub request: http::Request<Bytes>,
     /// What the client asked for and the deployment's format cannot say.
     pub losses: Losses,
+    /// What is to be embedded, where the reply will have to be translated; else nothing.
+    pub embed: Embed,
 }
 
 /// The HTTP request for `outgoing`. Nothing of the client's headers is in it but what the stop sends on; the body is the
@@ -80,6 +83,7 @@ pub struct Encoded {
 /// except for bases that clients bring; when the client's body cannot be read, where it has to be; when the deployment is to
 /// refuse what its format cannot say.
 pub fn encode(outgoing: &Outgoing<'_>, exchange: Exchange) -> Result<Encoded, Failure> {
+    let mut embed = Embed::default();
     let (body, losses) = match (outgoing.payload, exchange) {
         (Payload::Form(form), _) => (form.with_model(outgoing.model), Losses::default()),
         (Payload::Json(object), Exchange::Same(format)) if must_be_cleaned(outgoing, object, format) => {
@@ -95,7 +99,10 @@ pub fn encode(outgoing: &Outgoing<'_>, exchange: Exchange) -> Result<Encoded, Fa
         (Payload::Json(object), Exchange::Chat { client, provider }) => {
             translated::chat(outgoing, object, client, provider)?
         }
-        (Payload::Json(object), Exchange::Embeddings(provider)) => translated::embeddings(outgoing, object, provider)?,
+        (Payload::Json(object), Exchange::Embeddings(provider)) => {
+            embed = translated::embed(outgoing, object)?;
+            translated::embeddings(outgoing, &embed, provider)?
+        }
     };
     if outgoing.deployment.refuses_losses
         && let Some(loss) = losses.iter().next()
@@ -107,7 +114,7 @@ pub fn encode(outgoing: &Outgoing<'_>, exchange: Exchange) -> Result<Encoded, Fa
     *request.method_mut() = Method::POST;
     *request.uri_mut() = url::of(outgoing, exchange)?;
     *request.headers_mut() = headers::all(outgoing, exchange)?;
-    Ok(Encoded { request, losses })
+    Ok(Encoded { request, losses, embed })
 }
 
 /// Whether the client repeats thoughts that its provider would refuse. Compatible servers may be what they came from.

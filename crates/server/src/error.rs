@@ -125,7 +125,7 @@ pub(crate) fn failed(failed: &Failed, stamp: &Stamp, shape: Shape) -> Response {
     let upstream = failure.body.as_ref().filter(|_| may_quote(failure.kind)).and_then(UpstreamError::read);
     let mut detail = Detail {
         message: &failure.message,
-        kind: error_type(failure.kind).into(),
+        kind: failure.kind.openai_type().into(),
         param: own_param(failure).map(Cow::Borrowed),
         code: own_code(head, failure, status.as_str()).map(|code| code.to_owned().into()),
         attempts: &head.attempts,
@@ -239,21 +239,6 @@ const fn error_code(kind: FailureKind) -> Option<&'static str> {
         | FailureKind::AtLimit
         | FailureKind::AllCooling
         | FailureKind::NoCandidate => None,
-    }
-}
-
-/// The `type` of an error whose provider named none.
-const fn error_type(kind: FailureKind) -> &'static str {
-    match kind {
-        FailureKind::BadRequest | FailureKind::ContextWindow | FailureKind::ContentPolicy | FailureKind::NotFound => {
-            "invalid_request_error"
-        }
-        FailureKind::Authentication => "authentication_error",
-        FailureKind::Quota => "insufficient_quota",
-        FailureKind::RateLimited | FailureKind::AtLimit => "rate_limit_error",
-        FailureKind::Timeout => "timeout_error",
-        FailureKind::Overloaded | FailureKind::AllCooling | FailureKind::NoCandidate => "service_unavailable_error",
-        FailureKind::ServerError | FailureKind::Unreachable | FailureKind::BrokenReply => "server_error",
     }
 }
 
@@ -432,10 +417,8 @@ mod tests {
 
     #[test]
     fn every_kind_has_a_type() {
-        let types: Vec<String> = FailureKind::ALL
-            .iter()
-            .map(|kind| format!("{} {}", kind.default_status(), super::error_type(*kind)))
-            .collect();
+        let types: Vec<String> =
+            FailureKind::ALL.iter().map(|kind| format!("{} {}", kind.default_status(), kind.openai_type())).collect();
         expect![[r#"
             400 invalid_request_error
             400 invalid_request_error

@@ -9,9 +9,10 @@ use weighbridge_domain::failure::{Failure, FailureKind};
 use weighbridge_domain::json::JsonObject;
 use weighbridge_domain::request::{CONTROL_FIELDS, Operation};
 use weighbridge_wire::chat::Chat;
+use weighbridge_wire::embeddings::{self as vectors, Embed};
 use weighbridge_wire::format::{Format, Target, Unreadable};
 use weighbridge_wire::losses::Losses;
-use weighbridge_wire::{embeddings as vectors, exchange, openai};
+use weighbridge_wire::{exchange, openai};
 
 use super::{Outgoing, body};
 
@@ -36,20 +37,22 @@ pub(super) fn chat(
     Ok((as_addressed(outgoing, provider, body), written.losses))
 }
 
+/// What is to be embedded, with what configuration sets.
+///
+/// # Errors
+/// `BadRequest` when the client's body cannot be read.
+pub(super) fn embed(outgoing: &Outgoing<'_>, object: &JsonObject) -> Result<Embed, Failure> {
+    vectors::read_request(&body::json(outgoing, object, Format::OpenAi)).map_err(|error| refused(&error))
+}
+
 /// Embeddings, in `provider`'s format.
 ///
 /// # Errors
-/// `BadRequest` when the client's body cannot be read, or the provider has no such thing.
-pub(super) fn embeddings(
-    outgoing: &Outgoing<'_>,
-    object: &JsonObject,
-    provider: Format,
-) -> Result<(Bytes, Losses), Failure> {
-    let embed =
-        vectors::read_request(&body::json(outgoing, object, Format::OpenAi)).map_err(|error| refused(&error))?;
+/// `BadRequest` when the provider has no such thing.
+pub(super) fn embeddings(outgoing: &Outgoing<'_>, embed: &Embed, provider: Format) -> Result<(Bytes, Losses), Failure> {
     let written = match outgoing.deployment.endpoint.paths {
-        Paths::Vertex { .. } => vectors::write_vertex_request(&embed, outgoing.model),
-        _ => vectors::write_request(&embed, provider, target(outgoing)).map_err(|error| refused(&error))?,
+        Paths::Vertex { .. } => vectors::write_vertex_request(embed, outgoing.model),
+        _ => vectors::write_request(embed, provider, target(outgoing)).map_err(|error| refused(&error))?,
     };
     Ok((written.body, written.losses))
 }

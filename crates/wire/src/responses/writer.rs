@@ -356,7 +356,7 @@ impl Writer {
     /// SDKs raise on the error; what reads the events by itself waits for the response that failed.
     fn fail(&mut self, failure: &Failure, out: &mut BytesMut) {
         let (code, message) = (code(failure.kind), failure.message.as_str());
-        let error = ErrorObjectOut { r#type: kind(failure.kind), code, message, param: None };
+        let error = ErrorObjectOut { r#type: failure.kind.openai_type(), code, message, param: None };
         let event = ErrorEventOut { r#type: "error", sequence_number: self.next, code, message, param: None, error };
         self.next += 1;
         frame(event.r#type, &event, out);
@@ -433,20 +433,5 @@ const fn final_code(kind: FailureKind) -> &'static str {
         | FailureKind::ServerError
         | FailureKind::Unreachable
         | FailureKind::BrokenReply => "server_error",
-    }
-}
-
-/// The type of an error.
-const fn kind(kind: FailureKind) -> &'static str {
-    match kind {
-        FailureKind::BadRequest | FailureKind::ContextWindow | FailureKind::ContentPolicy | FailureKind::NotFound => {
-            "invalid_request_error"
-        }
-        FailureKind::Authentication => "authentication_error",
-        FailureKind::Quota => "insufficient_quota",
-        FailureKind::RateLimited | FailureKind::AtLimit => "rate_limit_error",
-        FailureKind::Timeout => "timeout_error",
-        FailureKind::Overloaded | FailureKind::AllCooling | FailureKind::NoCandidate => "service_unavailable_error",
-        FailureKind::ServerError | FailureKind::Unreachable | FailureKind::BrokenReply => "server_error",
     }
 }
