@@ -26,6 +26,7 @@ def test_text(client, model):
     assert reply.content[0].text.split() == TEXT.split()
     assert (reply.stop_reason, reply.role, reply.type) == ("end_turn", "assistant", "message")
     assert reply.usage.input_tokens > 0 and reply.usage.output_tokens > 0
+    assert reply._request_id
 
 
 @pytest.mark.parametrize("model", MODELS)

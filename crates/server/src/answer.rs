@@ -76,6 +76,7 @@ mod tests {
 
     use super::answered;
     use crate::admission::Admission;
+    use crate::error::Shape;
     use crate::headers::Stamp;
 
     fn respond(admission: &Admission, content_type: &str, body: AnswerBody) -> Response {
@@ -86,7 +87,7 @@ mod tests {
             losses: Vec::new(),
             body,
         };
-        let stamp = Stamp::new(HeaderFamilies::default(), "req-1", &HeaderMap::new());
+        let stamp = Stamp::new(HeaderFamilies::default(), "req-1", &HeaderMap::new(), Shape::OpenAi);
         answered(answer, admission.enter(1).unwrap(), &stamp)
     }
 

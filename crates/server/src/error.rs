@@ -321,7 +321,7 @@ mod tests {
     async fn check(failure: Failure, attempts: Vec<AttemptRecord>, expected: Expect) {
         let head = AnswerHead { attempts, ..AnswerHead::default() };
         let families = HeaderFamilies { weighbridge: false, litellm: false, portkey: false };
-        let stamp = Stamp::new(families, "req-1", &HeaderMap::new());
+        let stamp = Stamp::new(families, "req-1", &HeaderMap::new(), Shape::OpenAi);
         let response = failed(&Failed { head, failure }, &stamp, Shape::OpenAi);
         let status = response.status().as_u16();
         let header = |name| response.headers().get(name).map_or("-", |value| value.to_str().unwrap()).to_owned();

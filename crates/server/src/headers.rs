@@ -5,9 +5,12 @@ use weighbridge_config::objects::portkey_name;
 use weighbridge_domain::settings::HeaderFamilies;
 use weighbridge_engine::AnswerHead;
 
+use crate::error::Shape;
 use crate::id;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// As Anthropic's SDKs look for it.
+const ANTHROPICS_REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 
 const DEPLOYMENT: HeaderName = HeaderName::from_static("x-weighbridge-deployment");
 const GROUP: HeaderName = HeaderName::from_static("x-weighbridge-group");
@@ -46,22 +49,26 @@ const HEADERS_USUAL: usize = 24;
 #[derive(Debug)]
 pub(crate) struct Stamp {
     families: HeaderFamilies,
+    shape: Shape,
     request_id: HeaderValue,
     trace_id: HeaderValue,
 }
 
 impl Stamp {
-    /// The stamp of the request `id`, which came with `headers`.
-    pub(crate) fn new(families: HeaderFamilies, id: &str, headers: &HeaderMap) -> Self {
+    /// The stamp of the request `id`, which came with `headers` from a client that reads `shape`.
+    pub(crate) fn new(families: HeaderFamilies, id: &str, headers: &HeaderMap, shape: Shape) -> Self {
         // Ids are visible ASCII, which always makes a header.
         let request_id = HeaderValue::from_str(id).unwrap_or(HeaderValue::from_static("unknown"));
         let trace_id = id::trace_id(headers).and_then(|trace_id| HeaderValue::from_str(trace_id).ok());
-        Self { families, trace_id: trace_id.unwrap_or_else(|| request_id.clone()), request_id }
+        Self { families, shape, trace_id: trace_id.unwrap_or_else(|| request_id.clone()), request_id }
     }
 
     /// Headers of a response that no head is known for.
     pub(crate) fn refused(&self, headers: &mut HeaderMap) {
         headers.insert(REQUEST_ID, self.request_id.clone());
+        if self.shape == Shape::Anthropic {
+            headers.insert(ANTHROPICS_REQUEST_ID, self.request_id.clone());
+        }
         if self.families.litellm {
             headers.insert(CALL_ID, self.request_id.clone());
             headers.insert(VERSION, HeaderValue::from_static(env!("CARGO_PKG_VERSION")));
@@ -222,13 +229,13 @@ mod tests {
     use std::time::Duration;
 
     use expect_test::{Expect, expect};
-    use http::HeaderMap;
+    use http::{HeaderMap, HeaderValue};
     use weighbridge_domain::event::AttemptRecord;
     use weighbridge_domain::failure::FailureKind;
     use weighbridge_domain::settings::HeaderFamilies;
     use weighbridge_engine::AnswerHead;
 
-    use super::{Stamp, printable, public_url};
+    use super::{Shape, Stamp, printable, public_url};
 
     fn head() -> AnswerHead {
         let attempt = |id: &str, status, kind| AttemptRecord { deployment: Some(id.into()), status, kind, ms: 3 };
@@ -253,7 +260,7 @@ mod tests {
 
     fn check(families: HeaderFamilies, fill: impl Fn(&Stamp, &mut HeaderMap), expected: Expect) {
         let mut headers = HeaderMap::new();
-        fill(&Stamp::new(families, "req-1", &HeaderMap::new()), &mut headers);
+        fill(&Stamp::new(families, "req-1", &HeaderMap::new(), Shape::OpenAi), &mut headers);
         let mut lines: Vec<String> =
             headers.iter().map(|(name, value)| format!("{name}: {}\n", value.to_str().unwrap())).collect();
         lines.sort();
@@ -321,6 +328,13 @@ mod tests {
                 x-request-id: req-1
             "#]],
         );
+    }
+
+    #[test]
+    fn anthropics_clients_find_the_id_under_their_name() {
+        let mut headers = HeaderMap::new();
+        Stamp::new(NONE, "req-1", &HeaderMap::new(), Shape::Anthropic).refused(&mut headers);
+        assert_eq!((&headers["request-id"], headers.len()), (&HeaderValue::from_static("req-1"), 2));
     }
 
     #[test]

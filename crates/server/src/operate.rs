@@ -25,12 +25,13 @@ pub(crate) async fn operate(
 ) -> Response {
     let table = app.engine.table();
     let id = app.ids.of(request.headers());
-    let stamp = Stamp::new(table.server.response_headers, &id, request.headers());
-    let asked = Asked { app: &app, operation, path_model, id, stamp: &stamp };
+    let shape = Shape::of(operation);
+    let stamp = Stamp::new(table.server.response_headers, &id, request.headers(), shape);
+    let asked = Asked { app: &app, operation, path_model, id, shape, stamp: &stamp };
     match asked.serve(table, request).await {
         Ok(response) => response,
         Err(refusal) => {
-            let mut response = refusal.told_as(Shape::of(operation));
+            let mut response = refusal.told_as(shape);
             stamp.refused(response.headers_mut());
             response
         }
@@ -43,6 +44,7 @@ struct Asked<'a> {
     operation: Operation,
     path_model: Option<Result<Path<String>, PathRejection>>,
     id: String,
+    shape: Shape,
     stamp: &'a Stamp,
 }
 
@@ -70,7 +72,7 @@ impl Asked<'_> {
                 warnings.append(&mut answer.losses);
                 answer::answered(answer, slot, self.stamp)
             }
-            Err(failed) => error::failed(&failed, self.stamp, Shape::of(self.operation)),
+            Err(failed) => error::failed(&failed, self.stamp, self.shape),
         };
         headers::warn(response.headers_mut(), &warnings);
         Ok(response)
