@@ -68,7 +68,7 @@ async fn it_says_why_a_call_failed() {
     let failed = router.completion(chat("picky")).await.unwrap_err();
     let CallError::Failed(failed) = failed else { panic!("{failed:?}") };
     assert_eq!((failed.failure.http_status(), failed.head.attempts.len()), (400, 1));
-    assert_eq!(failed.head.deployment.as_ref().unwrap().as_str(), "at-picky");
+    assert_eq!(failed.head.deployment.as_ref().unwrap().id.as_str(), "at-picky");
     for (body, about) in [(json!({ "messages": [] }), "model"), (json!([]), "object"), (json!("hey"), "object")] {
         let failed = router.completion(body.clone()).await.unwrap_err();
         assert!(matches!(&failed, CallError::Request(text) if text.contains(about)), "{body}: {failed:?}");

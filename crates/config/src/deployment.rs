@@ -2,6 +2,7 @@
 
 use regex::Regex;
 use weighbridge_domain::deployment::{Deployment, ModelTemplate};
+use weighbridge_domain::derived::Derived;
 use weighbridge_domain::name::{GroupName, QuotaName};
 use weighbridge_domain::provider::Wire;
 
@@ -96,6 +97,8 @@ pub(crate) fn compile_in(
         is_fleeting: false,
         mode: facts.mode,
         info: entry.entry.get("model_info").as_ref().and_then(json::raw),
+        sent: Derived::default(),
+        told: Derived::default(),
     };
     // A canned reply needs neither key nor URL.
     let left_out = left_out.filter(|_| deployment.mock.is_none() || upstream.unusable.is_some());

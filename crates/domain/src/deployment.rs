@@ -7,6 +7,7 @@ use regex::Regex;
 use serde_json::value::RawValue;
 
 use crate::credential::{AwsCredential, EntraCredential, GoogleCredential};
+use crate::derived::Derived;
 use crate::limits::Limits;
 use crate::name::{DeploymentId, GroupName, ProviderName, QuotaName};
 use crate::policy::{CooldownPolicy, Timeouts};
@@ -71,6 +72,10 @@ pub struct Deployment {
     pub mode: Option<String>,
     /// The rest of `model_info` as JSON, for `GET /model/info`.
     pub info: Option<Box<RawValue>>,
+    /// What every request to it begins with, made by whoever sends it.
+    pub sent: Derived,
+    /// What every response tells of it, made by whoever writes that.
+    pub told: Derived,
 }
 
 impl Deployment {
@@ -109,6 +114,8 @@ impl Deployment {
             is_fleeting: false,
             mode: None,
             info: None,
+            sent: Derived::default(),
+            told: Derived::default(),
         }
     }
 

@@ -1,5 +1,6 @@
 //! What happened, said once; telemetry decides how it is counted and printed.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::failure::FailureKind;
@@ -17,7 +18,7 @@ pub enum Event<'a> {
         operation: Operation,
     },
     /// A request is over, its last byte sent or its client gone.
-    RequestFinished(&'a RequestRecord),
+    RequestFinished(&'a Arc<RequestRecord>),
     /// A deployment was called and answered, failed, or was given up.
     AttemptFinished {
         /// What the attempt was.
@@ -229,6 +230,18 @@ pub struct RequestRecord {
     pub ms: u64,
     /// From arrival to the first byte of content, in ms.
     pub first_token_ms: Option<u64>,
+}
+
+/// Something that is kept as a line of text. It is written when somebody reads it: most are never read.
+pub trait Line: Send + Sync + std::fmt::Debug {
+    /// The line.
+    fn line(&self) -> String;
+}
+
+impl Line for String {
+    fn line(&self) -> String {
+        self.clone()
+    }
 }
 
 /// Somebody who counts or prints what happens. Called on the request's path: it must not block.

@@ -3,18 +3,23 @@
 //! Bodies are long and routing needs little of them: the top level is scanned once, and what
 //! changes is spliced into the bytes instead of being built and printed anew.
 
+mod scan;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use serde::de::{DeserializeOwned, Deserializer, MapAccess, Visitor};
-use serde_json::value::RawValue;
+use bytestring::ByteString;
+use serde::de::DeserializeOwned;
+
+use self::scan::Malformed;
 
 /// A JSON object. Of a key that stands twice the last value counts, as in most parsers.
 #[derive(Clone)]
 pub struct JsonObject {
-    bytes: Bytes,
+    /// Checked to be UTF-8 once, however often it is looked at.
+    text: ByteString,
     members: Vec<Member>,
 }
 
@@ -34,7 +39,15 @@ enum Key {
 /// Why bytes are no JSON object.
 #[derive(Debug, thiserror::Error)]
 #[error("the body is not a JSON object: {0}")]
-pub struct NotAnObject(#[from] serde_json::Error);
+pub struct NotAnObject(Fault);
+
+#[derive(Debug, thiserror::Error)]
+enum Fault {
+    #[error("{0}")]
+    Text(std::str::Utf8Error),
+    #[error("{0}")]
+    Form(Malformed),
+}
 
 impl JsonObject {
     /// Scans the top level of `bytes`.
@@ -42,16 +55,34 @@ impl JsonObject {
     /// # Errors
     /// When they are not one JSON object in UTF-8.
     pub fn parse(bytes: Bytes) -> Result<Self, NotAnObject> {
-        let start = bytes.as_ptr() as usize;
-        let mut json = serde_json::Deserializer::from_slice(&bytes);
-        let members = json.deserialize_map(MemberVisitor { start })?;
-        json.end()?;
-        Ok(Self { bytes, members })
+        let text = ByteString::try_from(bytes).map_err(|error| NotAnObject(Fault::Text(error)))?;
+        let found = scan::members(&text).map_err(|malformed| NotAnObject(Fault::Form(malformed)))?;
+        let mut object = Self { members: Vec::with_capacity(found.len()), text };
+        for member in found {
+            object.add(member);
+        }
+        Ok(object)
+    }
+
+    fn add(&mut self, found: scan::Member) {
+        let key = if found.is_escaped {
+            // Checked to be JSON, escapes and all, but for halves of letters.
+            let quoted = &self.text[found.key.start - 1..=found.key.end];
+            Key::Unescaped(serde_json::from_str(quoted).unwrap_or_else(|_| quoted.into()))
+        } else {
+            Key::Plain(found.key)
+        };
+        let member = Member { key, value: found.value };
+        let same = self.members.iter().position(|known| self.key(known) == self.key(&member));
+        match same {
+            Some(place) => self.members[place] = member,
+            None => self.members.push(member),
+        }
     }
 
     /// The object as it came.
     pub fn bytes(&self) -> &Bytes {
-        &self.bytes
+        self.text.as_bytes()
     }
 
     /// The keys, in order.
@@ -62,7 +93,7 @@ impl JsonObject {
     /// The JSON text of the value at `key`.
     pub fn raw(&self, key: &str) -> Option<&str> {
         let member = self.members.iter().find(|member| self.key(member) == key)?;
-        std::str::from_utf8(&self.bytes[member.value.clone()]).ok()
+        Some(&self.text[member.value.clone()])
     }
 
     /// Whether there is a value other than null at `key`.
@@ -97,13 +128,13 @@ impl JsonObject {
             !drops(key) && !replaced(key)
         };
         if set.is_empty() && self.members.iter().all(&is_kept) {
-            return self.bytes.clone();
+            return self.bytes().clone();
         }
-        let room = self.bytes.len() + set.iter().map(|(key, value)| key.len() + value.len() + 8).sum::<usize>();
+        let room = self.text.len() + set.iter().map(|(key, value)| key.len() + value.len() + 8).sum::<usize>();
         let mut out = BytesMut::with_capacity(room);
         out.put_u8(b'{');
         for member in self.members.iter().filter(|member| is_kept(member)) {
-            self.put(&mut out, self.key(member), &self.bytes[member.value.clone()]);
+            self.put(&mut out, self.key(member), self.text[member.value.clone()].as_bytes());
         }
         for (key, value) in set {
             self.put(&mut out, key, value.as_bytes());
@@ -126,8 +157,7 @@ impl JsonObject {
 
     fn key<'a>(&'a self, member: &'a Member) -> &'a str {
         match &member.key {
-            // Scanned as UTF-8, so this cannot fail.
-            Key::Plain(range) => std::str::from_utf8(&self.bytes[range.clone()]).unwrap_or_default(),
+            Key::Plain(range) => &self.text[range.clone()],
             Key::Unescaped(text) => text,
         }
     }
@@ -137,65 +167,6 @@ impl fmt::Debug for JsonObject {
     /// Prints the keys only: values are what users wrote.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.keys()).finish()
-    }
-}
-
-/// Collects members as places relative to `start`, the address of the bytes.
-struct MemberVisitor {
-    start: usize,
-}
-
-impl<'de> Visitor<'de> for MemberVisitor {
-    type Value = Vec<Member>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let place = |text: &str| {
-            let at = text.as_ptr() as usize - self.start;
-            at..at + text.len()
-        };
-        let mut members: Vec<(Cow<'de, str>, Member)> = Vec::with_capacity(12);
-        while let Some(key) = map.next_key::<BorrowedKey<'de>>()? {
-            let value: &RawValue = map.next_value()?;
-            let stored = match &key.0 {
-                Cow::Borrowed(text) => Key::Plain(place(text)),
-                Cow::Owned(text) => Key::Unescaped(text.as_str().into()),
-            };
-            let member = Member { key: stored, value: place(value.get()) };
-            match members.iter_mut().find(|(known, _)| *known == key.0) {
-                Some((_, known)) => *known = member,
-                None => members.push((key.0, member)),
-            }
-        }
-        Ok(members.into_iter().map(|(_, member)| member).collect())
-    }
-}
-
-/// A key, borrowed from the bytes when it has no escapes.
-struct BorrowedKey<'de>(Cow<'de, str>);
-
-impl<'de> serde::Deserialize<'de> for BorrowedKey<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct KeyVisitor;
-        impl<'de> Visitor<'de> for KeyVisitor {
-            type Value = BorrowedKey<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a key")
-            }
-
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-                Ok(BorrowedKey(Cow::Borrowed(text)))
-            }
-
-            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(BorrowedKey(Cow::Owned(text.to_owned())))
-            }
-        }
-        deserializer.deserialize_str(KeyVisitor)
     }
 }
 

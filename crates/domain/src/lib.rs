@@ -9,6 +9,7 @@
 
 pub mod credential;
 pub mod deployment;
+pub mod derived;
 pub mod drop_path;
 pub mod event;
 pub mod failure;

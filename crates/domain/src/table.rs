@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::deployment::Deployment;
 use crate::group::ModelGroup;
-use crate::name::{DeploymentId, GroupName};
+use crate::name::{DeploymentId, GroupName, NameMap};
 use crate::plan::{Called, ConfigObject, Plan, StopOptions};
 use crate::provider::Catalog;
 use crate::request::ModelChoice;
@@ -18,15 +18,15 @@ use crate::usage::Prices;
 pub struct RoutingTable {
     /// Tells two tables apart: a hash over the configuration's contents.
     pub fingerprint: String,
-    groups: HashMap<GroupName, Arc<ModelGroup>>,
+    groups: NameMap<GroupName, Arc<ModelGroup>>,
     group_order: Vec<GroupName>,
-    deployments: HashMap<DeploymentId, Arc<Deployment>>,
+    deployments: NameMap<DeploymentId, Arc<Deployment>>,
     left_out: Vec<LeftOut>,
-    entries: HashMap<String, Entry>,
+    entries: NameMap<String, Entry>,
     patterns: Vec<(Pattern, Entry)>,
-    upstream_names: HashMap<String, GroupName>,
+    upstream_names: NameMap<String, GroupName>,
     default_entry: Option<Entry>,
-    choices: HashMap<String, Arc<ModelChoice>>,
+    choices: NameMap<String, Arc<ModelChoice>>,
     listed: Vec<ListedModel>,
     /// Every provider that a plan may name.
     pub catalog: Catalog,

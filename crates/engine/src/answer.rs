@@ -2,13 +2,15 @@
 
 use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::Stream;
+use weighbridge_domain::deployment::Deployment;
 use weighbridge_domain::event::AttemptRecord;
 use weighbridge_domain::failure::Failure;
-use weighbridge_domain::name::{DeploymentId, GroupName, ProviderName};
+use weighbridge_domain::name::GroupName;
 
 /// A request that was answered.
 #[derive(Debug)]
@@ -48,7 +50,7 @@ impl fmt::Debug for AnswerBody {
 }
 
 /// A request that was not answered.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Failed {
     /// Who was asked last, and how it came to that.
     pub head: AnswerHead,
@@ -57,18 +59,12 @@ pub struct Failed {
 }
 
 /// Who answered a request or was asked last, and how it came to that. Everything response headers tell.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct AnswerHead {
     /// The group of the stop that answered.
     pub group: Option<GroupName>,
     /// The deployment that answered.
-    pub deployment: Option<DeploymentId>,
-    /// Who serves it.
-    pub provider: Option<ProviderName>,
-    /// The model's name at the provider.
-    pub upstream_model: Option<String>,
-    /// The provider's base URL.
-    pub api_base: Option<String>,
+    pub deployment: Option<Arc<Deployment>>,
     /// Every attempt so far, in order.
     pub attempts: Vec<AttemptRecord>,
     /// Retries within stops.

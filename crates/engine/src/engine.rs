@@ -70,8 +70,12 @@ impl Engine {
     ///
     /// # Errors
     /// When every stop failed, or none could be asked.
-    pub async fn execute(&self, table: Arc<RoutingTable>, request: Request) -> Result<Answer, Box<Failed>> {
-        execute::execute(&self.world, &table, request).await
+    pub fn execute<'a>(
+        &'a self,
+        table: &'a Arc<RoutingTable>,
+        request: &'a Request,
+    ) -> impl Future<Output = Result<Answer, Box<Failed>>> + Send + 'a {
+        execute::execute(&self.world, table, request)
     }
 
     /// The itinerary `request` would take by `table` and why, a line a stop; calls nobody.

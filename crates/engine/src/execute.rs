@@ -1,6 +1,5 @@
 //! The loop: walks an itinerary stop by stop until somebody answers.
 
-use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -8,7 +7,7 @@ use tokio::time::Instant;
 use weighbridge_domain::deployment::Deployment;
 use weighbridge_domain::failure::{Failure, FailureFacts, FailureKind};
 use weighbridge_domain::limits::Tokens;
-use weighbridge_domain::name::DeploymentId;
+use weighbridge_domain::name::{DeploymentId, NameMap};
 use weighbridge_domain::plan::Balance;
 use weighbridge_domain::policy::CooldownVerdict;
 use weighbridge_domain::request::Request;
@@ -35,9 +34,13 @@ const ALL_COOLING: FailureFacts =
     FailureFacts { kind: FailureKind::AllCooling, status: FailureKind::AllCooling.default_status() };
 
 /// Answers `request` by `table`.
-pub(crate) async fn execute(world: &World, table: &Arc<RoutingTable>, request: Request) -> Result<Answer, Box<Failed>> {
-    let mut journal = Journal::open(Arc::clone(world.observer()), world.clock(), &request);
-    let way = match plan::prepare(table, &request, &mut || world.roll()) {
+pub(crate) async fn execute(
+    world: &World,
+    table: &Arc<RoutingTable>,
+    request: &Request,
+) -> Result<Answer, Box<Failed>> {
+    let mut journal = Journal::open(Arc::clone(world.observer()), world.clock(), request);
+    let way = match plan::prepare(table, request, &mut || world.roll()) {
         Ok(way) => way,
         Err(failure) => return Err(Box::new(give_up(journal, failure))),
     };
@@ -45,9 +48,9 @@ pub(crate) async fn execute(world: &World, table: &Arc<RoutingTable>, request: R
     let run = Run {
         world,
         table,
-        request: &request,
+        request,
         way: &way,
-        choices: HashMap::new(),
+        choices: NameMap::default(),
         deadline: Instant::now() + budget,
         tried: Vec::new(),
         retries: 0,
@@ -55,7 +58,7 @@ pub(crate) async fn execute(world: &World, table: &Arc<RoutingTable>, request: R
         last: None,
     };
     match run.walk(&mut journal).await {
-        Ok(reached) => Ok(reached.answer(&request, journal)),
+        Ok(reached) => Ok(reached.answer(request, journal)),
         Err(failure) => Err(Box::new(give_up(journal, failure))),
     }
 }
@@ -65,8 +68,7 @@ fn give_up(mut journal: Journal, failure: Failure) -> Failed {
     if journal.head().attempts.is_empty() {
         journal.nobody(failure.http_status(), failure.kind);
     }
-    journal.close(failure.http_status(), Some(failure.kind));
-    Failed { head: journal.head().clone(), failure }
+    Failed { head: journal.closed(failure.http_status(), Some(failure.kind)), failure }
 }
 
 /// One request on its way.
@@ -76,7 +78,7 @@ struct Run<'a> {
     request: &'a Request,
     way: &'a Way,
     /// What it has come to at balances, by their keys.
-    choices: HashMap<Arc<str>, Choice>,
+    choices: NameMap<Arc<str>, Choice>,
     /// New attempts start before it.
     deadline: Instant,
     /// Deployments that failed this request.
@@ -326,7 +328,7 @@ impl<'a> Run<'a> {
             options: &stop.options,
             counted,
         };
-        journal.calling(&deployment, &upstream_model, call.limit());
+        journal.calling(&deployment, call.limit());
         let began = Instant::now();
         let result = match self.request.controls.mock_failure {
             Some(kind) if is_first => Err(Failure::new(kind, "made up, as the request asked")),
@@ -396,8 +398,7 @@ impl Reached {
                 let tokens = usage.map_or(0, |usage| usage.completion_tokens);
                 let sample = LatencySample { first_token: took, rest: Duration::ZERO, tokens, is_stream: false };
                 permit.settle(usage.map(|usage| usage.tokens()), Outcome::Success { sample: Some(sample) });
-                journal.close(200, None);
-                (journal.head().clone(), AnswerBody::Whole(bytes))
+                (journal.closed(200, None), AnswerBody::Whole(bytes))
             }
             ReplyBody::Stream(opened) => {
                 permit.first_token();

@@ -66,6 +66,12 @@ impl Journal {
         &self.head
     }
 
+    /// The request is over: where it has got to.
+    pub(crate) fn closed(mut self, status: u16, kind: Option<FailureKind>) -> AnswerHead {
+        self.close(status, kind);
+        std::mem::take(&mut self.head)
+    }
+
     /// The way it will take.
     pub(crate) fn itinerary(&mut self, text: String) {
         self.head.itinerary = text;
@@ -78,11 +84,8 @@ impl Journal {
     }
 
     /// A deployment is about to be called.
-    pub(crate) fn calling(&mut self, deployment: &Deployment, upstream_model: &str, timeout: Option<Duration>) {
-        self.head.deployment = Some(deployment.id.clone());
-        self.head.provider = Some(deployment.endpoint.provider.clone());
-        self.head.upstream_model = Some(upstream_model.to_owned());
-        self.head.api_base = Some(deployment.endpoint.base_url.clone());
+    pub(crate) fn calling(&mut self, deployment: &Arc<Deployment>, timeout: Option<Duration>) {
+        self.head.deployment = Some(Arc::clone(deployment));
         self.head.timeout = timeout;
     }
 
@@ -161,13 +164,13 @@ impl Journal {
     fn tell(&mut self) {
         let Some(mut record) = self.record.take() else { return };
         record.group.clone_from(&self.head.group);
-        record.deployment.clone_from(&self.head.deployment);
+        record.deployment = self.head.deployment.as_ref().map(|deployment| deployment.id.clone());
         record.attempts.clone_from(&self.head.attempts);
         record.retries = self.head.retries;
         record.fallbacks = self.head.fallbacks;
         record.plan_path.clone_from(&self.head.plan_path);
         record.ms = millis(self.clock.now().since(self.started));
-        self.observer.observe(&Event::RequestFinished(&record));
+        self.observer.observe(&Event::RequestFinished(&Arc::new(record)));
     }
 }
 

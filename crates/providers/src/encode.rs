@@ -3,6 +3,7 @@
 mod body;
 mod drops;
 mod headers;
+mod prepared;
 mod translated;
 mod url;
 
@@ -19,6 +20,8 @@ use weighbridge_wire::embeddings::Embed;
 use weighbridge_wire::exchange::{Exchange, holds_foreign_thoughts};
 use weighbridge_wire::format::Format;
 use weighbridge_wire::losses::Losses;
+
+use self::prepared::Heads;
 
 /// One call: what is sent, to whom, and what differs from the client's words.
 #[derive(Debug, Clone, Copy)]
@@ -110,10 +113,11 @@ pub fn encode(outgoing: &Outgoing<'_>, exchange: Exchange) -> Result<Encoded, Fa
         let message = format!("{loss}; leave it out, or set drop_params: true for this deployment");
         return Err(Failure::new(FailureKind::BadRequest, message));
     }
+    let head = Heads::of(outgoing, exchange)?;
     let mut request = http::Request::new(body);
     *request.method_mut() = Method::POST;
-    *request.uri_mut() = url::of(outgoing, exchange)?;
-    *request.headers_mut() = headers::all(outgoing, exchange)?;
+    *request.uri_mut() = head.url.clone();
+    *request.headers_mut() = headers::all(outgoing, exchange, &head.headers)?;
     Ok(Encoded { request, losses, embed })
 }
 

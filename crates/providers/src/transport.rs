@@ -1,6 +1,11 @@
 //! The one way out: sends a request and hands back status, headers and the bytes as they come.
 
+mod connect;
 mod foreign;
+mod gather;
+mod http1;
+mod http2;
+mod pool;
 mod resolver;
 #[cfg(test)]
 mod tests;
@@ -9,16 +14,17 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use futures_util::{Stream, TryStreamExt};
 use http_body_util::BodyExt;
+use hyper_util::client::proxy::matcher::Matcher;
 use weighbridge_domain::failure::{Failure, FailureKind};
 use weighbridge_domain::hosts::Border;
 
 use self::foreign::Foreign;
+use self::pool::Pool;
 pub use self::resolver::{Resolved, Resolver, SystemResolver};
 
 /// A provider's answer, its body still arriving.
@@ -54,21 +60,23 @@ pub enum Reach {
     Foreign,
 }
 
-/// Connections kept alive per provider while nobody uses them.
-const IDLE_CONNECTIONS: usize = 256;
-/// How long connecting may take, TLS included.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Sends over HTTP. Hosts that clients name have connections of their own: what is checked is the address connected to.
+/// Sends over HTTP.
+///
+/// Where the operator named the host, which is every request of most routers, over connections of our own
+/// ([`pool`]). What those cannot do goes through a client that can, at a few times the cost: proxies of the
+/// environment, URLs with a user's name, and hosts that clients name, which have connections of their own so that what
+/// is checked is the address connected to.
 #[derive(Debug, Clone)]
 pub struct HttpTransport {
-    configured: reqwest::Client,
+    pool: Arc<Pool>,
+    proxies: Arc<Matcher>,
+    general: reqwest::Client,
     foreign: Arc<ArcSwap<Foreign>>,
     resolver: Arc<dyn Resolver>,
 }
 
 impl HttpTransport {
-    /// A transport with a fresh pool. Clients may name public hosts until [`Transport::adopt`] says more.
+    /// A transport without connections. Clients may name public hosts until [`Transport::adopt`] says more.
     ///
     /// # Errors
     /// When the system's certificates cannot be read.
@@ -87,30 +95,33 @@ impl HttpTransport {
     pub fn with_resolver(resolver: Arc<dyn Resolver>) -> Result<Self, reqwest::Error> {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let foreign = Foreign::new(Border::default(), Arc::clone(&resolver));
-        Ok(Self { configured: builder().build()?, foreign: Arc::new(ArcSwap::from_pointee(foreign)), resolver })
+        Ok(Self {
+            pool: Pool::new(),
+            proxies: Arc::new(Matcher::from_env()),
+            general: builder().build()?,
+            foreign: Arc::new(ArcSwap::from_pointee(foreign)),
+            resolver,
+        })
     }
 
-    /// The client whose connections lead no further than `reach`.
-    fn client(&self, uri: &http::Uri, reach: Reach) -> Result<reqwest::Client, Failure> {
-        match reach {
-            Reach::Configured => Ok(self.configured.clone()),
-            Reach::Foreign => self.foreign.load().client(uri),
+    /// The client for a request that our own connections are not for.
+    fn client(&self, uri: &http::Uri, reach: Reach) -> Result<Option<reqwest::Client>, Failure> {
+        if reach == Reach::Foreign {
+            return self.foreign.load().client(uri).map(Some);
         }
+        let has_user = uri.authority().is_some_and(|authority| authority.as_str().contains('@'));
+        let is_general = has_user || self.proxies.intercept(uri).is_some();
+        Ok(is_general.then(|| self.general.clone()))
     }
 }
 
 impl Transport for HttpTransport {
     fn send(&self, request: http::Request<Bytes>, reach: Reach) -> Sending<'_> {
         Box::pin(async move {
-            let client = self.client(request.uri(), reach)?;
-            let request = reqwest::Request::try_from(request).map_err(|error| failed(&error))?;
-            let response = client.execute(request).await.map_err(|error| failed(&error))?;
-            let response = http::Response::<reqwest::Body>::from(response);
-            let (parts, body) = response.into_parts();
-            let stream = BodyExt::into_data_stream(body).map_err(|error| {
-                Failure::new(FailureKind::BrokenReply, format!("the provider's reply broke off: {}", cause(&error)))
-            });
-            Ok(http::Response::from_parts(parts, Box::pin(stream) as BodyStream))
+            match self.client(request.uri(), reach)? {
+                None => self.pool.send(request).await,
+                Some(client) => Box::pin(send_by(&client, request)).await,
+            }
         })
     }
 
@@ -125,11 +136,18 @@ impl Transport for HttpTransport {
 /// A client to be, with what holds for all.
 fn builder() -> reqwest::ClientBuilder {
     reqwest::Client::builder()
-        .connect_timeout(CONNECT_TIMEOUT)
-        .pool_max_idle_per_host(IDLE_CONNECTIONS)
+        .connect_timeout(connect::CONNECT_TIMEOUT)
         // A redirect would carry credentials to somebody the operator never named.
         .redirect(reqwest::redirect::Policy::none())
         .tcp_nodelay(true)
+}
+
+async fn send_by(client: &reqwest::Client, request: http::Request<Bytes>) -> Result<UpstreamResponse, Failure> {
+    let request = reqwest::Request::try_from(request).map_err(|error| failed(&error))?;
+    let response = client.execute(request).await.map_err(|error| failed(&error))?;
+    let response = http::Response::<reqwest::Body>::from(response);
+    let stream = |body| Box::pin(BodyExt::into_data_stream(body).map_err(|error| broken_off(&error))) as BodyStream;
+    Ok(response.map(stream))
 }
 
 /// A call that came to nothing, without the URL: its host and path are configuration, but a
@@ -139,12 +157,19 @@ fn failed(error: &reqwest::Error) -> Failure {
         return foreign::refused(refusal);
     }
     if error.is_timeout() {
-        return Failure::new(FailureKind::Timeout, "connecting to the provider took too long");
+        return connect::took_too_long();
     }
-    if error.is_connect() {
-        return Failure::new(FailureKind::Unreachable, format!("the provider cannot be reached: {}", cause(error)));
-    }
+    if error.is_connect() { connect::unreachable(&cause(error)) } else { broken(error) }
+}
+
+/// A connection that broke before an answer.
+fn broken(error: &dyn std::error::Error) -> Failure {
     Failure::new(FailureKind::BrokenReply, format!("the provider broke the connection: {}", cause(error)))
+}
+
+/// An answer that has no end.
+fn broken_off(error: &dyn std::error::Error) -> Failure {
+    Failure::new(FailureKind::BrokenReply, format!("the provider's reply broke off: {}", cause(error)))
 }
 
 /// The innermost reason, which is the one that says something.

@@ -1,7 +1,10 @@
 //! What a response tells in its headers, in the words of three routers.
 
+use std::time::Duration;
+
 use http::{HeaderMap, HeaderName, HeaderValue};
 use weighbridge_config::objects::portkey_name;
+use weighbridge_domain::deployment::Deployment;
 use weighbridge_domain::settings::HeaderFamilies;
 use weighbridge_engine::AnswerHead;
 
@@ -88,7 +91,7 @@ impl Stamp {
             put(headers, RESPONSE_COST, head.cost.and_then(|cost| HeaderValue::from_str(&cost.to_string()).ok()));
         }
         if self.families.portkey {
-            headers.insert(RETRY_ATTEMPT_COUNT, HeaderValue::from(head.retries));
+            headers.insert(RETRY_ATTEMPT_COUNT, number(head.retries));
         }
     }
 
@@ -121,33 +124,86 @@ impl Stamp {
     }
 
     fn tell(&self, head: &AnswerHead, headers: &mut HeaderMap) {
-        let deployment = head.deployment.as_ref().and_then(|id| printable(id.as_str(), VALUE_LENGTH_MAX));
-        let group = head.group.as_ref().and_then(|name| printable(name.as_str(), VALUE_LENGTH_MAX));
+        let told = head.deployment.as_ref().and_then(|deployment| deployment.told.get_or_make(|| Told::of(deployment)));
+        // That of the deployment that answered, as a rule.
+        let group = match (&head.group, &head.deployment) {
+            (Some(group), Some(deployment)) if *group == deployment.group => told.and_then(|told| told.group.clone()),
+            (group, _) => group.as_ref().and_then(|name| printable(name.as_str(), VALUE_LENGTH_MAX)),
+        };
         if self.families.litellm {
-            put(headers, MODEL_ID, deployment.clone());
+            put(headers, MODEL_ID, told.and_then(|told| told.id.clone()));
             put(headers, MODEL_GROUP, group.clone());
-            let api_base = head.api_base.as_deref().map(public_url);
-            put(headers, MODEL_API_BASE, api_base.and_then(|url| printable(&url, VALUE_LENGTH_MAX)));
-            headers.insert(ATTEMPTED_RETRIES, HeaderValue::from(head.retries));
-            headers.insert(ATTEMPTED_FALLBACKS, HeaderValue::from(head.fallbacks));
+            put(headers, MODEL_API_BASE, told.and_then(|told| told.api_base.clone()));
+            headers.insert(ATTEMPTED_RETRIES, number(head.retries));
+            headers.insert(ATTEMPTED_FALLBACKS, number(head.fallbacks));
             put(headers, MAX_RETRIES, head.max_retries.map(HeaderValue::from));
-            // With its decimal point, as LiteLLM writes it.
-            let timeout = head.timeout.map(|timeout| format!("{:?}", timeout.as_secs_f64()));
-            put(headers, TIMEOUT, timeout.and_then(|text| HeaderValue::from_str(&text).ok()));
+            put(headers, TIMEOUT, head.timeout.and_then(|timeout| timeout_value(timeout, told)));
         }
         if self.families.weighbridge {
-            put(headers, DEPLOYMENT, deployment);
-            put(headers, GROUP, group);
+            put(headers, DEPLOYMENT, told.and_then(|told| told.id.clone()));
             let calls = head.attempts.iter().filter(|attempt| attempt.deployment.is_some()).count();
-            headers.insert(ATTEMPTS, HeaderValue::from(calls));
-            put(headers, ITINERARY, printable(&head.itinerary, LIST_LENGTH_MAX));
+            headers.insert(ATTEMPTS, number(u32::try_from(calls).unwrap_or(u32::MAX)));
+            let itinerary = match &head.group {
+                Some(name) if head.itinerary == name.as_str() => group.clone(),
+                _ => printable(&head.itinerary, LIST_LENGTH_MAX),
+            };
+            put(headers, ITINERARY, itinerary);
+            put(headers, GROUP, group);
         }
         if self.families.portkey {
-            let provider = head.provider.as_ref().map(|name| portkey_name(name.as_str()));
-            let provider = provider.and_then(|name| printable(name, VALUE_LENGTH_MAX));
-            put(headers, PROVIDER, provider);
-            put(headers, LAST_USED_OPTION, printable(&head.plan_path, VALUE_LENGTH_MAX));
+            put(headers, PROVIDER, told.and_then(|told| told.provider.clone()));
+            put(headers, LAST_USED_OPTION, path_value(&head.plan_path));
         }
+    }
+}
+
+/// What responses tell of a deployment, printed once.
+struct Told {
+    id: Option<HeaderValue>,
+    group: Option<HeaderValue>,
+    api_base: Option<HeaderValue>,
+    provider: Option<HeaderValue>,
+    /// How long a call to it may take as a rule.
+    timeout: Option<(Duration, HeaderValue)>,
+}
+
+impl Told {
+    fn of(deployment: &Deployment) -> Self {
+        let value = |text: &str| printable(text, VALUE_LENGTH_MAX);
+        let usual = deployment.timeouts.whole;
+        Self {
+            id: value(deployment.id.as_str()),
+            group: value(deployment.group.as_str()),
+            api_base: value(&public_url(&deployment.endpoint.base_url)),
+            provider: value(portkey_name(deployment.endpoint.provider.as_str())),
+            timeout: usual.and_then(|timeout| Some((timeout, seconds_value(timeout)?))),
+        }
+    }
+}
+
+fn timeout_value(timeout: Duration, told: Option<&Told>) -> Option<HeaderValue> {
+    match told.and_then(|told| told.timeout.as_ref()) {
+        Some((usual, value)) if *usual == timeout => Some(value.clone()),
+        _ => seconds_value(timeout),
+    }
+}
+
+/// Seconds with their decimal point, as `LiteLLM` writes them.
+fn seconds_value(span: Duration) -> Option<HeaderValue> {
+    HeaderValue::from_str(&format!("{:?}", span.as_secs_f64())).ok()
+}
+
+/// A place in a plan; the root of one, as a rule.
+fn path_value(path: &str) -> Option<HeaderValue> {
+    if path == "config" { Some(HeaderValue::from_static("config")) } else { printable(path, VALUE_LENGTH_MAX) }
+}
+
+/// A number that is small, as a rule.
+fn number(number: u32) -> HeaderValue {
+    match number {
+        0 => HeaderValue::from_static("0"),
+        1 => HeaderValue::from_static("1"),
+        more => HeaderValue::from(more),
     }
 }
 
@@ -226,10 +282,12 @@ fn may_pass(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::time::Duration;
 
     use expect_test::{Expect, expect};
     use http::{HeaderMap, HeaderValue};
+    use weighbridge_domain::deployment::{Deployment, Endpoint, ModelTemplate};
     use weighbridge_domain::event::AttemptRecord;
     use weighbridge_domain::failure::FailureKind;
     use weighbridge_domain::settings::HeaderFamilies;
@@ -239,12 +297,11 @@ mod tests {
 
     fn head() -> AnswerHead {
         let attempt = |id: &str, status, kind| AttemptRecord { deployment: Some(id.into()), status, kind, ms: 3 };
+        let endpoint = Endpoint::new("azure", "https://user:pass@eu.example/v1?key=1");
+        let deployment = Deployment::new("dep-2", "gpt-4o", ModelTemplate::new("gpt-4o-eu"), endpoint);
         AnswerHead {
             group: Some("gpt-4o".into()),
-            deployment: Some("dep-2".into()),
-            provider: Some("azure".into()),
-            upstream_model: Some("gpt-4o-eu".into()),
-            api_base: Some("https://user:pass@eu.example/v1?key=1".into()),
+            deployment: Some(Arc::new(deployment)),
             attempts: vec![attempt("dep-1", 500, Some(FailureKind::ServerError)), attempt("dep-2", 200, None)],
             retries: 1,
             gave_up: false,

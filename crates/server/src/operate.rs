@@ -1,10 +1,14 @@
 //! The way of a request that is sent on: checked, read, run, answered.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
+use axum::BoxError;
 use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
 use axum::response::Response;
+use bytes::Bytes;
+use http_body::Body;
 use weighbridge_domain::request::Operation;
 use weighbridge_domain::table::RoutingTable;
 
@@ -16,26 +20,29 @@ use crate::request::{self, Arrival, Setting};
 use crate::{answer, auth, error, preferences, variants};
 
 /// Serves `request`. Nothing is spawned for it: when the client hangs up this future is dropped,
-/// and the call to the provider with it.
-pub(crate) async fn operate(
+/// and the call to the provider with it. It never fails: a refusal is an answer.
+pub(crate) async fn operate<B>(
     app: Arc<App>,
     operation: Operation,
     path_model: Option<Result<Path<String>, PathRejection>>,
-    request: axum::extract::Request,
-) -> Response {
+    request: http::Request<B>,
+) -> Result<Response, Infallible>
+where
+    B: Body<Data = Bytes, Error: Into<BoxError>>,
+{
     let table = app.engine.table();
     let id = app.ids.of(request.headers());
     let shape = Shape::of(operation);
     let stamp = Stamp::new(table.server.response_headers, &id, request.headers(), shape);
     let asked = Asked { app: &app, operation, path_model, id, shape, stamp: &stamp };
-    match asked.serve(table, request).await {
+    Ok(match asked.serve(table, request).await {
         Ok(response) => response,
         Err(refusal) => {
             let mut response = refusal.told_as(shape);
             stamp.refused(response.headers_mut());
             response
         }
-    }
+    })
 }
 
 /// What is known of a request before it is read.
@@ -49,7 +56,10 @@ struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    async fn serve(self, table: Arc<RoutingTable>, request: axum::extract::Request) -> Result<Response, Refusal> {
+    async fn serve<B>(self, table: Arc<RoutingTable>, request: http::Request<B>) -> Result<Response, Refusal>
+    where
+        B: Body<Data = Bytes, Error: Into<BoxError>>,
+    {
         let (parts, body) = request.into_parts();
         auth::client(&parts.headers, &table.server)?;
         let slot = self.app.admission.enter(table.server.max_concurrent_requests)?;
@@ -67,7 +77,7 @@ impl Asked<'_> {
         let mut request = request::read(arrival, setting)?;
         variants::apply(&mut request, &table);
         let mut warnings = preferences::warnings(&request);
-        let mut response = match self.app.engine.execute(table, request).await {
+        let mut response = match self.app.engine.execute(&table, &request).await {
             Ok(mut answer) => {
                 warnings.append(&mut answer.losses);
                 answer::answered(answer, slot, self.stamp)

@@ -1,9 +1,9 @@
 //! Reads a client's request: body, path and headers into one [`Request`].
 
-use axum::body::Body;
+use axum::BoxError;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
-use http_body::Body as _;
+use http_body::Body;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::Deserialize;
 use weighbridge_config::objects::leaves_model_open;
@@ -80,7 +80,10 @@ pub fn outline(arrival: Arrival<'_>, setting: Setting<'_>) -> Result<Request, Re
 ///
 /// # Errors
 /// 413 when there are more than `length_max`, 400 when they do not arrive.
-pub(crate) async fn collect(body: Body, length_max: usize) -> Result<Bytes, Refusal> {
+pub(crate) async fn collect<B>(body: B, length_max: usize) -> Result<Bytes, Refusal>
+where
+    B: Body<Data = Bytes, Error: Into<BoxError>>,
+{
     let too_long = || {
         let message = format!("The request body is longer than {length_max} bytes, which is all this router takes.");
         Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "invalid_request_error", message).about("request_body")

@@ -1,15 +1,21 @@
 //! Every path on one screen.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{ConnectInfo, Path, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
 use http::{HeaderMap, Method, StatusCode, Uri};
+use hyper::body::Incoming;
+use tower::ServiceExt;
+use weighbridge_domain::name::NameMap;
 use weighbridge_domain::request::Operation;
 
 use crate::app::App;
@@ -18,25 +24,62 @@ use crate::operate::operate;
 use crate::refusal::Refusal;
 use crate::{admin, auth, health, logs, models, saved, select};
 
-/// The service that answers every route.
+/// The service that answers every route. What is sent on to providers, which is nearly all there is, finds its way
+/// without the router's help.
+#[derive(Debug, Clone)]
+pub(crate) struct Routes {
+    app: Arc<App>,
+    operations: Arc<NameMap<String, Operation>>,
+    router: Router,
+}
+
+/// A response on its way.
+pub(crate) type Responding = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+impl Routes {
+    pub(crate) fn new(app: Arc<App>) -> Self {
+        let operations = Arc::new(operation_paths().collect());
+        Self { operations, router: router(Arc::clone(&app)), app }
+    }
+
+    /// Answers `request` of `peer`.
+    pub(crate) fn respond(&self, request: http::Request<Incoming>, peer: SocketAddr) -> Responding {
+        let operation = self.operations.get(request.uri().path()).filter(|_| request.method() == Method::POST);
+        if let Some(operation) = operation.copied() {
+            return Box::pin(operate(Arc::clone(&self.app), operation, None, request));
+        }
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(ConnectInfo(peer));
+        Box::pin(self.router.clone().oneshot(request))
+    }
+}
+
+/// The same as a router.
 pub fn router(app: Arc<App>) -> Router {
     let asides = listings(&app).merge(admin_routes(&app)).merge(open_routes());
     let asides = asides.layer(from_fn_with_state(Arc::clone(&app), name_request));
     operations().merge(asides).fallback(unknown_route).method_not_allowed_fallback(unknown_method).with_state(app)
 }
 
+/// What is sent on to providers, by paths that name no model.
+fn operation_paths() -> impl Iterator<Item = (String, Operation)> {
+    let own = [
+        ("/router/completions", Operation::Chat),
+        ("/v2/rerank", Operation::Rerank),
+        // As Azure's SDKs have it: responses name no deployment in their path.
+        ("/openai/responses", Operation::Responses),
+    ];
+    let usual = ["", "/v1", "/openai/v1"].into_iter().flat_map(|base| {
+        Operation::ALL.into_iter().map(move |operation| (format!("{base}{}", operation.path()), operation))
+    });
+    own.map(|(path, operation)| (path.to_owned(), operation)).into_iter().chain(usual)
+}
+
 /// What is sent on to providers.
 fn operations() -> Router<Arc<App>> {
-    let mut router = Router::new()
-        .route("/router/completions", asked(Operation::Chat))
-        .route("/v2/rerank", asked(Operation::Rerank))
-        // As Azure's SDKs have it: responses name no deployment in their path.
-        .route("/openai/responses", asked(Operation::Responses));
-    for operation in Operation::ALL {
-        let path = operation.path();
-        for base in ["", "/v1", "/openai/v1"] {
-            router = router.route(&format!("{base}{path}"), asked(operation));
-        }
+    let mut router = Router::new();
+    for (path, operation) in operation_paths() {
+        router = router.route(&path, asked(operation));
     }
     // A model's name may hold slashes, so that only the end of the path tells what is to be done.
     router = router.route("/openai/deployments/{*rest}", post(asked_of_deployment));
@@ -112,13 +155,13 @@ async fn asked_of_deployment(
     State(app): State<Arc<App>>,
     rest: Result<Path<String>, PathRejection>,
     request: Request,
-) -> Response {
+) -> Result<Response, Infallible> {
     match rest {
         Ok(Path(rest)) => match deployment_path(&rest) {
             Some((model, operation)) => operate(app, operation, Some(Ok(Path(model.to_owned()))), request).await,
             None => {
                 let (parts, _) = request.into_parts();
-                unknown_route(State(app), parts.method, parts.uri, parts.headers).await
+                Ok(unknown_route(State(app), parts.method, parts.uri, parts.headers).await)
             }
         },
         Err(rejection) => operate(app, Operation::Chat, Some(Err(rejection)), request).await,

@@ -5,9 +5,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use axum::body::Body;
-use axum::extract::ConnectInfo;
 use http::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -15,13 +12,12 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
-use tower::ServiceExt;
 
 use weighbridge_config::objects;
 
 use crate::app::App;
 use crate::drain::Drain;
-use crate::routes::router;
+use crate::routes::Routes;
 
 /// The longest request head, in bytes; a longer one gets 431. Room for a configuration in a header.
 const LONGEST_HEAD: usize = objects::LONGEST + (64 << 10);
@@ -41,7 +37,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 pub async fn serve(listener: TcpListener, app: Arc<App>, drain: Drain) -> io::Result<()> {
     app.engine.listens_on(listener.local_addr()?.port());
     let connections =
-        Connections { router: router(Arc::clone(&app)), builder: builder(), ends: GracefulShutdown::new() };
+        Connections { routes: Routes::new(Arc::clone(&app)), builder: builder(), ends: GracefulShutdown::new() };
     tokio::select! {
         never = connections.accept(&listener) => match never {},
         () = closing(&app, &drain) => {}
@@ -76,7 +72,7 @@ fn builder() -> Builder<TokioExecutor> {
 
 /// The open connections.
 struct Connections {
-    router: Router,
+    routes: Routes,
     builder: Builder<TokioExecutor>,
     ends: GracefulShutdown,
 }
@@ -104,12 +100,8 @@ impl Connections {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY cannot be set");
         }
-        let router = self.router.clone();
-        let service = service_fn(move |request: Request<Incoming>| {
-            let mut request = request.map(Body::new);
-            request.extensions_mut().insert(ConnectInfo(peer));
-            router.clone().oneshot(request)
-        });
+        let routes = self.routes.clone();
+        let service = service_fn(move |request: Request<Incoming>| routes.respond(request, peer));
         let connection = self.builder.serve_connection(TokioIo::new(stream), service).into_owned();
         let connection = self.ends.watch(connection);
         tokio::spawn(async move {

@@ -3,7 +3,7 @@
 //! The embedded store is nothing else. A store that shares state keeps books too: what it granted
 //! itself, and what goes on while the others cannot be reached.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::hash::Hash;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
@@ -13,7 +13,7 @@ use arc_swap::ArcSwap;
 use weighbridge_domain::deployment::Deployment;
 use weighbridge_domain::failure::FailureKind;
 use weighbridge_domain::limits::{Limits, Tokens};
-use weighbridge_domain::name::{DeploymentId, QuotaName};
+use weighbridge_domain::name::{DeploymentId, NameMap, NameSet, QuotaName};
 use weighbridge_domain::table::RoutingTable;
 use weighbridge_domain::time::Timestamp;
 use weighbridge_domain::view::{DeploymentView, Health, WindowUsage};
@@ -30,9 +30,9 @@ pub(crate) struct Books {
     windows: Shelf<QuotaName, Window>,
     books: Shelf<DeploymentId, Book>,
     /// The deployments of the table in force.
-    members: ArcSwap<HashSet<DeploymentId>>,
+    members: ArcSwap<NameSet<DeploymentId>>,
     /// Their windows.
-    quotas: RwLock<HashSet<QuotaName>>,
+    quotas: RwLock<NameSet<QuotaName>>,
     /// Those that are in no table.
     guests: RwLock<Guests>,
     serial: AtomicU64,
@@ -40,7 +40,7 @@ pub(crate) struct Books {
 
 /// Values by name, each under a lock of its own.
 #[derive(Debug)]
-struct Shelf<K, V>(RwLock<HashMap<K, Arc<Mutex<V>>>>);
+struct Shelf<K, V>(RwLock<NameMap<K, Arc<Mutex<V>>>>);
 
 impl<K, V> Default for Shelf<K, V> {
     fn default() -> Self {
@@ -54,7 +54,7 @@ struct Book {
     condition: Condition,
     pace: Option<Pace>,
     /// Grants under way.
-    in_flight: HashSet<u64>,
+    in_flight: NameSet<u64>,
     /// Those of them that have had no token yet, oldest first.
     waiting: BTreeMap<u64, Timestamp>,
     /// Whether the table has it no more: forgotten with its last grant.
@@ -312,7 +312,7 @@ impl Books {
     /// Learns which deployments there are. Those that were in the table and no longer are, are forgotten as soon as
     /// nothing of theirs is under way.
     pub(crate) fn adopt(&self, table: &RoutingTable) {
-        let now: HashSet<_> = table.deployments().map(|deployment| deployment.id.clone()).collect();
+        let now: NameSet<_> = table.deployments().map(|deployment| deployment.id.clone()).collect();
         let before = self.members.swap(Arc::new(now.clone()));
         self.guests.write().unwrap_or_else(PoisonError::into_inner).retain(|id| !now.contains(id));
         self.books.retain(|id, book| {

@@ -28,7 +28,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 use weighbridge_domain::deployment::Deployment;
-use weighbridge_domain::event::{Event, Observer};
+use weighbridge_domain::event::{Event, Line, Observer};
 use weighbridge_domain::limits::Feedback;
 use weighbridge_domain::name::{DeploymentId, QuotaName};
 use weighbridge_domain::secret::Secret;
@@ -287,7 +287,7 @@ impl SharedState for FleetStore {
         })
     }
 
-    fn keep(&self, records: Vec<String>) -> Answer<'_, ()> {
+    fn keep(&self, records: Vec<Arc<dyn Line>>) -> Answer<'_, ()> {
         self.records.keep(records);
         Box::pin(self.tell_records())
     }

@@ -1,10 +1,9 @@
 //! Deployments that are in no table: configurations that clients send bring them along.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use weighbridge_domain::deployment::Deployment;
-use weighbridge_domain::name::DeploymentId;
+use weighbridge_domain::name::{DeploymentId, NameMap};
 
 use crate::fleet::mark;
 use crate::generations::Generations;
@@ -16,12 +15,12 @@ const MOST: usize = 4096;
 #[derive(Debug)]
 pub(crate) struct Guests {
     known: Generations<DeploymentId, Arc<Deployment>>,
-    by_mark: HashMap<String, DeploymentId>,
+    by_mark: NameMap<String, DeploymentId>,
 }
 
 impl Default for Guests {
     fn default() -> Self {
-        Self { known: Generations::new(MOST), by_mark: HashMap::new() }
+        Self { known: Generations::new(MOST), by_mark: NameMap::default() }
     }
 }
 

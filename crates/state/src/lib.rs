@@ -27,7 +27,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use weighbridge_domain::deployment::Deployment;
-use weighbridge_domain::event::Observer;
+use weighbridge_domain::event::{Line, Observer};
 use weighbridge_domain::failure::FailureKind;
 use weighbridge_domain::limits::{Feedback, Tokens};
 use weighbridge_domain::name::DeploymentId;
@@ -94,9 +94,9 @@ pub trait SharedState: Send + Sync + fmt::Debug {
     /// cannot be shared this process remembers its own.
     fn claim<'a>(&'a self, claim: Claim<'a>, now: Timestamp) -> Answer<'a, String>;
 
-    /// Keeps records of requests that have ended, each a line of text; the oldest are forgotten. Where they cannot be
+    /// Keeps records of requests that have ended; the oldest are forgotten. Where they cannot be
     /// shared they are kept here until they can.
-    fn keep(&self, records: Vec<String>) -> Answer<'_, ()>;
+    fn keep(&self, records: Vec<Arc<dyn Line>>) -> Answer<'_, ()>;
 
     /// At most `most` of the records that were kept, the newest first; before the one that has the mark `before`.
     fn kept<'a>(&'a self, before: Option<&'a str>, most: usize) -> Answer<'a, Vec<Kept>>;

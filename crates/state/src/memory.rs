@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use weighbridge_domain::deployment::Deployment;
-use weighbridge_domain::event::{Event, Observer};
+use weighbridge_domain::event::{Event, Line, Observer};
 use weighbridge_domain::limits::Feedback;
 use weighbridge_domain::name::DeploymentId;
 use weighbridge_domain::secret::Secret;
@@ -82,7 +82,7 @@ impl SharedState for MemoryStore {
         Box::pin(std::future::ready(self.sessions.claim(claim, now)))
     }
 
-    fn keep(&self, records: Vec<String>) -> Answer<'_, ()> {
+    fn keep(&self, records: Vec<Arc<dyn Line>>) -> Answer<'_, ()> {
         self.records.keep(records);
         Box::pin(std::future::ready(()))
     }

@@ -1,7 +1,9 @@
 //! Records of requests that have ended, the newest of them.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use weighbridge_domain::event::Line;
 
 use crate::Kept;
 
@@ -15,7 +17,7 @@ pub(crate) struct Records(Mutex<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     /// The oldest first.
-    records: VecDeque<String>,
+    records: VecDeque<Arc<dyn Line>>,
     /// The number of the one that comes next.
     next: u64,
     /// How many of the newest the store has not been told of.
@@ -24,7 +26,7 @@ struct Inner {
 
 impl Records {
     /// Keeps `records`, and forgets the oldest.
-    pub(crate) fn keep(&self, records: Vec<String>) {
+    pub(crate) fn keep(&self, records: Vec<Arc<dyn Line>>) {
         let mut inner = self.lock();
         inner.next += records.len() as u64;
         inner.untold = (inner.untold + records.len()).min(MOST);
@@ -40,14 +42,14 @@ impl Records {
         let Ok(before) = before.map_or(Ok(inner.next), str::parse) else { return Vec::new() };
         let numbered = (0..inner.next).rev().zip(inner.records.iter().rev());
         let older = numbered.filter(|(number, _)| *number < before);
-        older.take(most).map(|(number, record)| Kept { mark: number.to_string(), record: record.clone() }).collect()
+        older.take(most).map(|(number, record)| Kept { mark: number.to_string(), record: record.line() }).collect()
     }
 
     /// At most `most` of those that the store has not been told of, the oldest first.
     pub(crate) fn untold(&self, most: usize) -> Vec<String> {
         let inner = self.lock();
         let told = inner.records.len() - inner.untold;
-        inner.records.range(told..).take(most).cloned().collect()
+        inner.records.range(told..).take(most).map(|record| record.line()).collect()
     }
 
     /// The store has been told of `count` more.
@@ -63,7 +65,13 @@ impl Records {
 
 #[cfg(test)]
 mod tests {
-    use super::{MOST, Records};
+    use std::sync::Arc;
+
+    use super::{Line, MOST, Records};
+
+    fn line(number: usize) -> Arc<dyn Line> {
+        Arc::new(number.to_string())
+    }
 
     fn shown(records: &Records, before: Option<&str>, most: usize) -> Vec<String> {
         records.newest(before, most).into_iter().map(|kept| kept.record).collect()
@@ -72,7 +80,7 @@ mod tests {
     #[test]
     fn the_newest_are_kept() {
         let records = Records::default();
-        let numbers = |range: std::ops::Range<usize>| range.map(|number| number.to_string()).collect::<Vec<_>>();
+        let numbers = |range: std::ops::Range<usize>| range.map(line).collect::<Vec<_>>();
         records.keep(numbers(0..3));
         assert_eq!(shown(&records, None, 2), ["2", "1"]);
         assert_eq!(records.untold(2), ["0", "1"]);

@@ -4,9 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
 
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::value::RawValue;
 use tokio::sync::mpsc;
-use weighbridge_domain::event::{AttemptRecord, Event, Observer, RequestRecord};
+use weighbridge_domain::event::{AttemptRecord, Event, Line, Observer, RequestRecord};
+use weighbridge_domain::failure::FailureKind;
+use weighbridge_domain::name::{DeploymentId, GroupName};
 
 /// Records that wait to be written; further ones are lost.
 const WAITING: usize = 8192;
@@ -14,16 +17,16 @@ const WAITING: usize = 8192;
 /// Takes a record of every request that ends, for a [`Writer`] to write it down. Nothing waits for that.
 #[derive(Debug)]
 pub struct Recorder {
-    records: mpsc::Sender<RequestRecord>,
+    records: mpsc::Sender<Arc<RequestRecord>>,
     shared: Arc<Shared>,
 }
 
 /// What a recorder has taken.
 #[derive(Debug)]
 pub struct Writer {
-    records: mpsc::Receiver<RequestRecord>,
+    records: mpsc::Receiver<Arc<RequestRecord>>,
     shared: Arc<Shared>,
-    batch: Vec<RequestRecord>,
+    batch: Vec<Arc<RequestRecord>>,
 }
 
 /// Tells whether all has been written.
@@ -48,7 +51,7 @@ impl Observer for Recorder {
     fn observe(&self, event: &Event<'_>) {
         let Event::RequestFinished(record) = event else { return };
         self.shared.waiting.fetch_add(1, Ordering::Relaxed);
-        if self.records.try_send((*record).clone()).is_err() {
+        if self.records.try_send(Arc::clone(record)).is_err() {
             self.shared.waiting.fetch_sub(1, Ordering::Relaxed);
             self.shared.lost.fetch_add(1, Ordering::Relaxed);
         }
@@ -58,13 +61,14 @@ impl Observer for Recorder {
 impl Writer {
     /// All records that wait, each a line of JSON, and how many were lost before them; nothing once the recorder is gone.
     /// They count as written when the next are asked for.
-    pub async fn next(&mut self) -> Option<(Vec<String>, u64)> {
+    pub async fn next(&mut self) -> Option<(Vec<Arc<dyn Line>>, u64)> {
         self.shared.waiting.fetch_sub(self.batch.len(), Ordering::Relaxed);
         self.batch.clear();
         if self.records.recv_many(&mut self.batch, WAITING).await == 0 {
             return None;
         }
-        let lines = self.batch.iter().map(|record| row(record).to_string()).collect();
+        let kept = |record: &Arc<RequestRecord>| Arc::new(Kept(Arc::clone(record))) as Arc<dyn Line>;
+        let lines = self.batch.iter().map(kept).collect();
         Some((lines, self.shared.lost.swap(0, Ordering::Relaxed)))
     }
 }
@@ -76,52 +80,103 @@ impl Waiting {
     }
 }
 
-/// A record as JSON.
-pub fn row(record: &RequestRecord) -> Value {
-    let time = UNIX_EPOCH + Duration::from_millis(record.time.as_millis());
-    let usage = record.usage.map(|usage| {
-        json!({
-            "prompt_tokens": usage.prompt_tokens,
-            "completion_tokens": usage.completion_tokens,
-            "total_tokens": usage.prompt_tokens + usage.completion_tokens,
-            "cache_read_tokens": usage.cache_read_tokens,
-            "cache_write_tokens": usage.cache_write_tokens,
-            "reasoning_tokens": usage.reasoning_tokens,
-        })
-    });
-    // It was taken for an object when the request came.
-    let metadata: Option<Value> = record.metadata.as_deref().and_then(|text| serde_json::from_str(text).ok());
-    json!({
-        "request_id": record.request_id,
-        "trace_id": record.trace_id,
-        "time": humantime::format_rfc3339_millis(time).to_string(),
-        "path": record.operation.path(),
-        "model": record.model,
-        "group": record.group.as_ref().map(|group| group.as_str()),
-        "deployment": record.deployment.as_ref().map(|id| id.as_str()),
-        "status": record.status,
-        "kind": record.kind.map(|kind| kind.label()),
-        "stream": record.stream,
-        "client_gone": record.client_gone,
-        "plan_path": record.plan_path,
-        "attempts": record.attempts.iter().map(attempt).collect::<Vec<_>>(),
-        "retries": record.retries,
-        "fallbacks": record.fallbacks,
-        "usage": usage,
-        "cost": record.cost,
-        "ms": record.ms,
-        "first_token_ms": record.first_token_ms,
-        "metadata": metadata,
-    })
+/// A record that is to be shown.
+#[derive(Debug)]
+struct Kept(Arc<RequestRecord>);
+
+impl Line for Kept {
+    fn line(&self) -> String {
+        line(&self.0)
+    }
 }
 
-fn attempt(attempt: &AttemptRecord) -> Value {
-    json!({
-        "deployment": attempt.deployment.as_ref().map(|id| id.as_str()),
-        "status": attempt.status,
-        "kind": attempt.kind.map(|kind| kind.label()),
-        "ms": attempt.ms,
-    })
+/// A record as a line of JSON.
+fn line(record: &RequestRecord) -> String {
+    let time = UNIX_EPOCH + Duration::from_millis(record.time.as_millis());
+    let row = Row {
+        request_id: &record.request_id,
+        trace_id: &record.trace_id,
+        time: humantime::format_rfc3339_millis(time).to_string(),
+        path: record.operation.path(),
+        model: &record.model,
+        group: record.group.as_ref().map(GroupName::as_str),
+        deployment: record.deployment.as_ref().map(DeploymentId::as_str),
+        status: record.status,
+        kind: record.kind.map(FailureKind::label),
+        stream: record.stream,
+        client_gone: record.client_gone,
+        plan_path: &record.plan_path,
+        attempts: record.attempts.iter().map(attempt).collect(),
+        retries: record.retries,
+        fallbacks: record.fallbacks,
+        usage: record.usage.map(|usage| Used {
+            prompt_tokens: usage.prompt_tokens,
+            completion_tokens: usage.completion_tokens,
+            total_tokens: usage.prompt_tokens + usage.completion_tokens,
+            cache_read_tokens: usage.cache_read_tokens,
+            cache_write_tokens: usage.cache_write_tokens,
+            reasoning_tokens: usage.reasoning_tokens,
+        }),
+        cost: record.cost,
+        ms: record.ms,
+        first_token_ms: record.first_token_ms,
+        // It was taken for an object when the request came.
+        metadata: record.metadata.as_deref().and_then(|text| serde_json::from_str(text).ok()),
+    };
+    // Names, numbers and text: nothing that cannot be printed.
+    serde_json::to_string(&row).unwrap_or_default()
+}
+
+fn attempt(attempt: &AttemptRecord) -> Attempt<'_> {
+    Attempt {
+        deployment: attempt.deployment.as_ref().map(DeploymentId::as_str),
+        status: attempt.status,
+        kind: attempt.kind.map(FailureKind::label),
+        ms: attempt.ms,
+    }
+}
+
+/// A record as it is shown.
+#[derive(Serialize)]
+struct Row<'a> {
+    request_id: &'a str,
+    trace_id: &'a str,
+    time: String,
+    path: &'a str,
+    model: &'a str,
+    group: Option<&'a str>,
+    deployment: Option<&'a str>,
+    status: u16,
+    kind: Option<&'a str>,
+    stream: bool,
+    client_gone: bool,
+    plan_path: &'a str,
+    attempts: Vec<Attempt<'a>>,
+    retries: u32,
+    fallbacks: u32,
+    usage: Option<Used>,
+    cost: Option<f64>,
+    ms: u64,
+    first_token_ms: Option<u64>,
+    metadata: Option<&'a RawValue>,
+}
+
+#[derive(Serialize)]
+struct Attempt<'a> {
+    deployment: Option<&'a str>,
+    status: u16,
+    kind: Option<&'a str>,
+    ms: u64,
+}
+
+#[derive(Serialize)]
+struct Used {
+    prompt_tokens: u32,
+    completion_tokens: u32,
+    total_tokens: u32,
+    cache_read_tokens: u32,
+    cache_write_tokens: u32,
+    reasoning_tokens: u32,
 }
 
 #[cfg(test)]
@@ -129,12 +184,13 @@ mod tests {
     use expect_test::expect;
     use weighbridge_domain::event::{Event, Observer};
 
-    use super::{WAITING, recorder, row};
+    use super::{WAITING, line, recorder};
     use crate::sample::{refused, served};
 
     #[test]
     fn a_record_tells_all() {
-        let text = serde_json::to_string_pretty(&row(&served())).unwrap();
+        let value: serde_json::Value = serde_json::from_str(&line(&served())).unwrap();
+        let text = serde_json::to_string_pretty(&value).unwrap();
         expect![[r#"
             {
               "attempts": [
@@ -189,13 +245,13 @@ mod tests {
         recorder.observe(&Event::RequestStarted { operation: served().operation });
         assert_eq!(waiting.count(), 0);
         for _ in 0..WAITING + 3 {
-            recorder.observe(&Event::RequestFinished(&refused("m")));
+            recorder.observe(&Event::RequestFinished(&refused("m").into()));
         }
         assert_eq!(waiting.count(), WAITING);
         let (lines, lost) = writer.next().await.unwrap();
         assert_eq!((lines.len(), lost), (WAITING, 3));
         assert_eq!(waiting.count(), WAITING, "nobody has said that they are written");
-        recorder.observe(&Event::RequestFinished(&refused("m")));
+        recorder.observe(&Event::RequestFinished(&refused("m").into()));
         let (lines, lost) = writer.next().await.unwrap();
         assert_eq!((lines.len(), lost, waiting.count()), (1, 0, 1));
         drop(recorder);

@@ -13,6 +13,10 @@ use clap::Parser;
 
 use crate::args::{Cli, Command};
 
+/// A request makes some hundred small allocations, and frees them on whatever thread it has come to.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let command = Cli::parse().command();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {

@@ -1,7 +1,9 @@
 //! What passes between a client and a deployment: as it came where both speak the same format, otherwise translated.
 
 use bytes::Bytes;
-use memchr::memmem;
+use std::sync::OnceLock;
+
+use memchr::memmem::Finder;
 use weighbridge_domain::failure::{Failure, FailureKind};
 use weighbridge_domain::provider::Wire;
 use weighbridge_domain::request::Operation;
@@ -63,15 +65,16 @@ impl Exchange {
 /// Whether a request in `format` holds thoughts of another provider's, which the provider of that format refuses: they came
 /// in an answer that was translated. Looked for in the bytes, since nearly no request has any.
 pub fn holds_foreign_thoughts(format: Format, body: &[u8]) -> bool {
+    static CHATS: [Key; 3] =
+        [Key::new("\"thinking_blocks\""), Key::new("\"extra_content\""), Key::new("\"reasoning_content\"")];
+    static SIGNATURE: Key = Key::new("\"signature\"");
+    static ENCRYPTED: Key = Key::new("\"encrypted_content\"");
     match format {
-        Format::OpenAi => {
-            let keys: [&[u8]; 3] = [b"\"thinking_blocks\"", b"\"extra_content\"", b"\"reasoning_content\""];
-            keys.iter().any(|key| values(body, key).next().is_some())
-        }
-        Format::Anthropic => values(body, b"\"signature\"").any(|value| value.starts_with(OPENAIS_PROOF)),
+        Format::OpenAi => CHATS.iter().any(|key| key.values(body).next().is_some()),
+        Format::Anthropic => SIGNATURE.values(body).any(|value| value.starts_with(OPENAIS_PROOF)),
         Format::Responses => {
             let is_proof = |value: &[u8]| value.starts_with(b"\"") && !value.starts_with(b"\"\"");
-            values(body, b"\"encrypted_content\"").any(|value| is_proof(value) && !value.starts_with(OPENAIS_PROOF))
+            ENCRYPTED.values(body).any(|value| is_proof(value) && !value.starts_with(OPENAIS_PROOF))
         }
         Format::Gemini | Format::Bedrock | Format::Cohere | Format::Ollama => false,
     }
@@ -80,12 +83,26 @@ pub fn holds_foreign_thoughts(format: Format, body: &[u8]) -> bool {
 /// How what `OpenAI` has encrypted begins, its quotation mark included.
 const OPENAIS_PROOF: &[u8] = b"\"gAAAA";
 
-/// What follows every `key` of an object in `body`, which is JSON; the key has its quotation marks.
-fn values<'a>(body: &'a [u8], key: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
-    memmem::find_iter(body, key).filter_map(|at| {
-        let rest = body[at + key.len()..].trim_ascii_start();
-        Some(rest.strip_prefix(b":")?.trim_ascii_start())
-    })
+/// A key of objects, with its quotation marks, and what finds it: made once, as that takes longer than to look through
+/// a short body.
+struct Key {
+    text: &'static str,
+    finder: OnceLock<Finder<'static>>,
+}
+
+impl Key {
+    const fn new(text: &'static str) -> Self {
+        Self { text, finder: OnceLock::new() }
+    }
+
+    /// What follows every such key of an object in `body`, which is JSON.
+    fn values<'a>(&'a self, body: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+        let finder = self.finder.get_or_init(|| Finder::new(self.text));
+        finder.find_iter(body).filter_map(|at| {
+            let rest = body[at + self.text.len()..].trim_ascii_start();
+            Some(rest.strip_prefix(b":")?.trim_ascii_start())
+        })
+    }
 }
 
 fn cannot(operation: Operation) -> Failure {

@@ -1,9 +1,8 @@
 //! What prompts really took, over what was estimated, by deployment.
 
-use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
 
-use weighbridge_domain::name::DeploymentId;
+use weighbridge_domain::name::{DeploymentId, NameMap};
 use weighbridge_domain::table::RoutingTable;
 
 /// What the past counts for with each new prompt: about the latest fifty matter.
@@ -15,7 +14,7 @@ const BOUNDS: (f64, f64) = (0.1, 6.0);
 
 /// Ratios as this replica has seen them.
 #[derive(Debug, Default)]
-pub(crate) struct Ratios(RwLock<HashMap<DeploymentId, Sums>>);
+pub(crate) struct Ratios(RwLock<NameMap<DeploymentId, Sums>>);
 
 /// Tokens of the latest prompts, older ones fading: long prompts count for more than short ones.
 #[derive(Debug, Clone, Copy, Default)]

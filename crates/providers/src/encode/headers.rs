@@ -27,36 +27,66 @@ const OURS: &[&str] = &[
     "upgrade",
 ];
 
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
 /// Without it Anthropic refuses a request.
 const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
 
 /// Where clients and providers carry keys.
 const CREDENTIALS: &[&str] = &["api-key", "authorization", "x-amz-security-token", "x-api-key", "x-goog-api-key"];
 
-/// All headers of the request for `outgoing`.
+/// The headers of the request for `outgoing`: what it has in `common` with others, and what is its own.
 ///
 /// # Errors
 /// `BadRequest` when one of ours or of the operator's cannot be sent.
-pub(super) fn all(outgoing: &Outgoing<'_>, exchange: Exchange) -> Result<HeaderMap, Failure> {
+pub(super) fn all(outgoing: &Outgoing<'_>, exchange: Exchange, common: &HeaderMap) -> Result<HeaderMap, Failure> {
+    let mut headers = common.clone();
+    let is_operators = |name: &HeaderName| {
+        outgoing.deployment.endpoint.headers.iter().any(|(known, _)| name.as_str().eq_ignore_ascii_case(known))
+    };
+    if !is_operators(&REQUEST_ID) {
+        headers.insert(REQUEST_ID, header_value(outgoing.request_id)?);
+    }
+    // One that is sent on takes the place of ours, and the operator's take the place of both.
+    if exchange == Exchange::Same(super::format(exchange)) {
+        for (name, value) in outgoing.format_headers {
+            let (name, value) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value));
+            if let (Ok(name), Ok(value)) = (name, value)
+                && !is_operators(&name)
+            {
+                headers.insert(name, value);
+            }
+        }
+    }
+    let mut forwarded = forwarded(outgoing);
+    for name in outgoing.options.forward_headers.iter().filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok())
+    {
+        if is_operators(&name) {
+            forwarded.remove(name);
+        }
+    }
+    headers.extend(forwarded);
+    Ok(headers)
+}
+
+/// What the headers of all requests like `outgoing` have in common.
+///
+/// # Errors
+/// `BadRequest` when one of ours or of the operator's cannot be sent.
+pub(super) fn common(outgoing: &Outgoing<'_>, exchange: Exchange) -> Result<HeaderMap, Failure> {
     let content_type = match outgoing.payload {
         Payload::Json(_) => HeaderValue::from_static("application/json"),
         Payload::Form(form) => header_value(&form.content_type)?,
     };
+    // Room for what is added to each.
     let mut headers = HeaderMap::with_capacity(8);
     headers.insert(header::CONTENT_TYPE, content_type);
     headers.insert(header::ACCEPT, HeaderValue::from_static(if outgoing.stream { "text/event-stream" } else { "*/*" }));
-    headers.insert(HeaderName::from_static("x-request-id"), header_value(outgoing.request_id)?);
-    let format = super::format(exchange);
-    if format == Format::Anthropic && outgoing.deployment.endpoint.paths == Paths::Plain {
+    // Its place: each request has its own.
+    headers.insert(REQUEST_ID, HeaderValue::from_static(""));
+    if super::format(exchange) == Format::Anthropic && outgoing.deployment.endpoint.paths == Paths::Plain {
         headers.insert(ANTHROPIC_VERSION, HeaderValue::from_static("2023-06-01"));
     }
-    if exchange == Exchange::Same(format) {
-        headers.extend(outgoing.format_headers.iter().filter_map(|(name, value)| {
-            Some((HeaderName::from_bytes(name.as_bytes()).ok()?, HeaderValue::from_str(value).ok()?))
-        }));
-    }
-    // One that is sent on takes the place of ours, and the operator's take the place of both.
-    headers.extend(forwarded(outgoing));
     for (name, value) in &outgoing.deployment.endpoint.headers {
         headers.insert(header_name(name)?, secret_value(value)?);
     }
@@ -89,7 +119,8 @@ fn forwarded(outgoing: &Outgoing<'_>) -> HeaderMap {
 /// Whether the client's header `name`, in lower case, may reach a provider at all.
 fn may_forward(name: &str, outgoing: &Outgoing<'_>) -> bool {
     // Two keys in one request would leave it to the provider whose it is.
-    let is_settled = CREDENTIALS.contains(&name) && outgoing.deployment.endpoint.auth != Auth::None;
+    let has_key = outgoing.deployment.endpoint.auth != Auth::None || *outgoing.auth() != Auth::None;
+    let is_settled = has_key && CREDENTIALS.contains(&name);
     !is_settled && !OURS.contains(&name) && !name.starts_with("proxy-") && !name.starts_with("x-portkey-")
 }
 
@@ -141,7 +172,7 @@ mod tests {
     use weighbridge_domain::request::{Operation, Payload};
     use weighbridge_domain::secret::Secret;
 
-    use super::{CREDENTIALS, Exchange, Format, OURS, Outgoing, all};
+    use super::{CREDENTIALS, Exchange, Format, OURS, Outgoing, all, common};
 
     /// What a provider with `auth` gets when `forward` is sent on of what the client `sent`, a line a header; `content-type`,
     /// `accept` and `x-request-id` only where they are not ours.
@@ -164,7 +195,8 @@ mod tests {
             format_headers: &[],
             request_id: "r",
         };
-        let headers = all(&outgoing, Exchange::Same(Format::OpenAi)).unwrap();
+        let exchange = Exchange::Same(Format::OpenAi);
+        let headers = all(&outgoing, exchange, &common(&outgoing, exchange).unwrap()).unwrap();
         let is_ours =
             |line: &String| ["content-type: application/json", "accept: */*", "x-request-id: r"].contains(&&**line);
         let line = |(name, value): (&http::HeaderName, &http::HeaderValue)| {

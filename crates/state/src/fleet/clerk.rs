@@ -4,7 +4,7 @@
 //! timer when little happens, and calls grow by themselves when much does. And since nobody else says what this
 //! replica has in flight, that is always exact.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use weighbridge_domain::deployment::Deployment;
 use weighbridge_domain::event::{Event, StoreOutcome};
 use weighbridge_domain::limits::{ChargeBasis, Feedback, Tokens};
-use weighbridge_domain::name::{DeploymentId, QuotaName};
+use weighbridge_domain::name::{DeploymentId, NameMap, QuotaName};
 use weighbridge_domain::policy::CooldownVerdict;
 use weighbridge_domain::time::Timestamp;
 
@@ -295,8 +295,8 @@ impl Clerk {
 /// A turn in the making: everything that is named in it has a place.
 struct Draft {
     turn: Turn,
-    windows: HashMap<QuotaName, u16>,
-    members: HashMap<DeploymentId, u16>,
+    windows: NameMap<QuotaName, u16>,
+    members: NameMap<DeploymentId, u16>,
 }
 
 impl Draft {
@@ -308,7 +308,7 @@ impl Draft {
             tickets: tickets.iter().map(|(counter, waiting)| (Arc::clone(counter), count(waiting.len()))).collect(),
             ..Turn::default()
         };
-        let mut draft = Self { turn, windows: HashMap::new(), members: HashMap::new() };
+        let mut draft = Self { turn, windows: NameMap::default(), members: NameMap::default() };
         let now = shard.time.now();
         for settlement in settlements {
             let ended = draft.ended(settlement, shard, now);

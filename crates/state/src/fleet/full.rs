@@ -1,13 +1,12 @@
 //! Deployments that had no room a moment ago: they are not asked again at once, so that a fleet at its limits
 //! does not wear out the store.
 
-use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use weighbridge_domain::deployment::Deployment;
 use weighbridge_domain::limits::Tokens;
-use weighbridge_domain::name::DeploymentId;
+use weighbridge_domain::name::{DeploymentId, NameMap};
 use weighbridge_domain::time::Timestamp;
 
 use crate::{Candidate, Refusal, RefusalCause, Regard, Reserve};
@@ -17,7 +16,7 @@ const LONGEST: Duration = Duration::from_millis(250);
 
 /// Who had no room.
 #[derive(Debug, Default)]
-pub(crate) struct Full(RwLock<HashMap<DeploymentId, Note>>);
+pub(crate) struct Full(RwLock<NameMap<DeploymentId, Note>>);
 
 #[derive(Debug, Clone, Copy)]
 struct Note {

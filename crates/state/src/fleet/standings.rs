@@ -3,10 +3,9 @@
 //! Where deployments stand is kept in the [`Books`]; here is how recent that is. Generations go by the clock,
 //! so that they go on where a store that has forgotten them left off.
 
-use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
 
-use weighbridge_domain::name::DeploymentId;
+use weighbridge_domain::name::{DeploymentId, NameMap};
 use weighbridge_domain::time::Timestamp;
 
 use super::protocol::Report;
@@ -14,7 +13,7 @@ use crate::books::Books;
 
 /// Generations by deployment.
 #[derive(Debug, Default)]
-pub(crate) struct Standings(RwLock<HashMap<DeploymentId, Generation>>);
+pub(crate) struct Standings(RwLock<NameMap<DeploymentId, Generation>>);
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Generation {

@@ -1,12 +1,11 @@
 //! What this replica has added to each window, and what the others have as far as it knows.
 
-use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 use weighbridge_domain::limits::Tokens;
-use weighbridge_domain::name::QuotaName;
+use weighbridge_domain::name::{NameMap, QuotaName};
 use weighbridge_domain::time::Timestamp;
 use weighbridge_domain::view::WindowUsage;
 
@@ -20,7 +19,7 @@ const WANTED_FOR: Duration = Duration::from_secs(10);
 
 /// Windows by quota.
 #[derive(Debug, Default)]
-pub(crate) struct Windows(Mutex<HashMap<QuotaName, Known>>);
+pub(crate) struct Windows(Mutex<NameMap<QuotaName, Known>>);
 
 /// What is known of one window beside this replica's own books.
 #[derive(Debug, Clone, Copy, Default)]
@@ -195,7 +194,7 @@ impl Windows {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<QuotaName, Known>> {
+    fn lock(&self) -> MutexGuard<'_, NameMap<QuotaName, Known>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::support::Shared;
 use futures_util::FutureExt;
 use weighbridge_domain::deployment::{Deployment, Endpoint, ModelTemplate};
-use weighbridge_domain::event::Silent;
+use weighbridge_domain::event::{Line, Silent};
 use weighbridge_domain::failure::FailureKind;
 use weighbridge_domain::group::ModelGroup;
 use weighbridge_domain::limits::{ChargeBasis, Feedback, Left, Limits, Smoothing, Tokens};
@@ -447,8 +447,9 @@ fn records_are_kept_the_newest_first() {
     on_every_store(|bench| {
         let shown = |before: Option<&str>, most| bench.answer(bench.store.kept(before, most));
         assert!(shown(None, 9).is_empty());
-        bench.answer(bench.store.keep(["a", "b"].map(str::to_owned).into()));
-        bench.answer(bench.store.keep(["c", "d"].map(str::to_owned).into()));
+        let line = |text: &str| Arc::new(text.to_owned()) as Arc<dyn Line>;
+        bench.answer(bench.store.keep(["a", "b"].map(line).into()));
+        bench.answer(bench.store.keep(["c", "d"].map(line).into()));
         let newest = shown(None, 3);
         assert_eq!(newest.iter().map(|kept| kept.record.as_str()).collect::<Vec<_>>(), ["d", "c", "b"]);
         let older = shown(Some(&newest[2].mark), 3);

@@ -61,7 +61,7 @@ fn is_utc_time(text: &str) -> bool {
 #[test]
 fn a_served_request_is_one_line() {
     check(
-        &[Event::RequestFinished(&served())],
+        &[Event::RequestFinished(&served().into())],
         &expect![[
             r#"INFO request served request_id="req-1" trace_id="trace-1" model="gpt-4o" group="gpt-4o" deployment="azure-us" status=200 ms=330 first_token_ms=120 attempts="azure-eu 429 12ms, azure-us 200 310ms" retries=1 fallbacks=0 tokens_in=20 tokens_out=7 cost=0.00025 stream=true client_gone=false plan="config.targets[0]""#
         ]],
@@ -79,7 +79,7 @@ fn a_failed_request_is_a_warning() {
         ..refused("gpt-4o")
     };
     check(
-        &[Event::RequestFinished(&refused("no-such")), Event::RequestFinished(&full)],
+        &[Event::RequestFinished(&refused("no-such").into()), Event::RequestFinished(&full.into())],
         &expect![[r#"
             WARN request failed request_id="req-1" trace_id="trace-1" model="no-such" status=404 kind="not_found" ms=0 retries=0 fallbacks=0 stream=false client_gone=false
             WARN request failed request_id="req-1" trace_id="trace-1" model="gpt-4o" status=429 kind="at_limit" ms=0 attempts="none at_limit" retries=0 fallbacks=0 stream=false client_gone=false"#]],
@@ -90,7 +90,7 @@ fn a_failed_request_is_a_warning() {
 fn a_client_that_hangs_up_is_no_failure_of_ours() {
     let gone = RequestRecord { client_gone: true, status: 499, ..served() };
     check(
-        &[Event::RequestFinished(&gone)],
+        &[Event::RequestFinished(&gone.into())],
         &expect![[
             r#"INFO request given up by its client request_id="req-1" trace_id="trace-1" model="gpt-4o" group="gpt-4o" deployment="azure-us" status=499 ms=330 first_token_ms=120 attempts="azure-eu 429 12ms, azure-us 200 310ms" retries=1 fallbacks=0 tokens_in=20 tokens_out=7 cost=0.00025 stream=true client_gone=true plan="config.targets[0]""#
         ]],
@@ -146,7 +146,11 @@ fn what_becomes_of_the_shared_store_has_a_line() {
 
 #[test]
 fn json_lines_are_objects_with_a_time() {
-    let text = log("info", Format::Json, &[Event::RequestFinished(&served()), Event::RequestFinished(&refused("x"))]);
+    let text = log(
+        "info",
+        Format::Json,
+        &[Event::RequestFinished(&served().into()), Event::RequestFinished(&refused("x").into())],
+    );
     let mut lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     for line in &mut lines {
         let time = line.as_object_mut().unwrap().remove("timestamp").unwrap();
@@ -195,16 +199,17 @@ fn json_lines_are_objects_with_a_time() {
 
 #[test]
 fn a_clients_text_cannot_forge_a_line() {
-    let text = log("info", Format::Human, &[Event::RequestFinished(&refused("x\n2026 INFO all is \u{1b}[31mwell"))]);
+    let text =
+        log("info", Format::Human, &[Event::RequestFinished(&refused("x\n2026 INFO all is \u{1b}[31mwell").into())]);
     assert_eq!(text.lines().count(), 1, "{text}");
     assert!(!text.contains('\u{1b}'), "{text}");
     let long = "ü".repeat(100_000);
-    assert!(log("info", Format::Json, &[Event::RequestFinished(&refused(&long))]).len() < 1000);
+    assert!(log("info", Format::Json, &[Event::RequestFinished(&refused(&long).into())]).len() < 1000);
 }
 
 #[test]
 fn the_filter_holds() {
-    let events = [Event::RequestFinished(&served()), Event::RequestFinished(&refused("x"))];
+    let events = [Event::RequestFinished(&served().into()), Event::RequestFinished(&refused("x").into())];
     assert_eq!(log("warn", Format::Human, &events).lines().count(), 1);
     assert_eq!(log("info,weighbridge=off", Format::Human, &events), "");
     let error = to_writer("info,=", Format::Human, io::sink).unwrap_err();

@@ -1,8 +1,6 @@
 //! What labels may say: a bounded set of words, whatever clients and providers send.
 
-use std::collections::HashSet;
-
-use weighbridge_domain::name::{DeploymentId, GroupName};
+use weighbridge_domain::name::{DeploymentId, GroupName, NameSet};
 use weighbridge_domain::request::Operation;
 use weighbridge_domain::table::RoutingTable;
 
@@ -18,8 +16,8 @@ pub(super) struct Known(Option<Names>);
 
 #[derive(Debug)]
 struct Names {
-    groups: HashSet<GroupName>,
-    deployments: HashSet<DeploymentId>,
+    groups: NameSet<GroupName>,
+    deployments: NameSet<DeploymentId>,
 }
 
 impl Known {

@@ -65,7 +65,7 @@ fn feed(metrics: &Metrics) {
     metrics.observe(&Event::StoreReplayed { windows: 4 });
     metrics.observe(&Event::ReplicaReaped { in_flight: 2 });
     metrics.observe(&Event::StoreWarned { what: "it forgets" });
-    metrics.observe(&Event::RequestFinished(&served()));
+    metrics.observe(&Event::RequestFinished(&served().into()));
 }
 
 #[test]
@@ -151,11 +151,11 @@ fn what_clients_write_makes_no_series() {
     let metrics = metrics();
     for n in 0..1000 {
         metrics.observe(&Event::RequestStarted { operation: Operation::Embeddings });
-        metrics.observe(&Event::RequestFinished(&refused(&format!("model-{n}"))));
+        metrics.observe(&Event::RequestFinished(&refused(&format!("model-{n}")).into()));
     }
     let stray = weighbridge_domain::event::RequestRecord { group: Some("made-up".into()), ..refused("x") };
     metrics.observe(&Event::RequestStarted { operation: Operation::Chat });
-    metrics.observe(&Event::RequestFinished(&stray));
+    metrics.observe(&Event::RequestFinished(&stray.into()));
     check(
         &metrics,
         &["weighbridge_request"],

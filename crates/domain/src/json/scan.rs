@@ -1,0 +1,364 @@
+//! Where the members of a JSON object stand, found in one pass over its text.
+//!
+//! Everything is checked to be JSON by RFC 8259 and nothing is built of it. Long texts are stepped
+//! over 32 bytes at a time: prompts of a hundred kilobytes are common, and what routing wants of
+//! them is their length.
+
+use std::fmt;
+use std::ops::Range;
+
+use memchr::memchr2;
+
+/// A member of an object, by places in its text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Member {
+    /// Its key, without quotation marks.
+    pub(super) key: Range<usize>,
+    /// Whether the key is written with escapes.
+    pub(super) is_escaped: bool,
+    /// Its value.
+    pub(super) value: Range<usize>,
+}
+
+/// Why a text is no JSON object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Malformed {
+    expected: &'static str,
+    line: usize,
+    column: usize,
+}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "expected {} at line {} column {}", self.expected, self.line, self.column)
+    }
+}
+
+impl std::error::Error for Malformed {}
+
+/// The members of the object that `text` is, in their order.
+pub(super) fn members(text: &str) -> Result<Vec<Member>, Malformed> {
+    let mut scanner = Scanner { bytes: text.as_bytes(), at: 0, nest: Vec::new() };
+    scanner.object().map_err(|expected| scanner.malformed(expected))
+}
+
+/// What should have stood where the scanner stopped.
+type Expected = &'static str;
+
+struct Scanner<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    /// What the value holds that is being stepped over, outermost first: whether it is an object or an array.
+    nest: Vec<bool>,
+}
+
+impl Scanner<'_> {
+    fn object(&mut self) -> Result<Vec<Member>, Expected> {
+        let mut members = Vec::with_capacity(12);
+        self.space();
+        self.take(b'{', "an object")?;
+        self.space();
+        if !self.has(b'}') {
+            loop {
+                let start = self.at + 1;
+                let is_escaped = self.key()?;
+                let key = start..self.at - 1;
+                self.colon()?;
+                let start = self.at;
+                self.value()?;
+                members.push(Member { key, is_escaped, value: start..self.at });
+                self.space();
+                if !self.has(b',') {
+                    break;
+                }
+                self.at += 1;
+                self.space();
+            }
+        }
+        self.take(b'}', "`,` or `}`")?;
+        self.space();
+        if self.at == self.bytes.len() { Ok(members) } else { Err("nothing after the object") }
+    }
+
+    /// Steps over a value. What it holds is not gone into but stepped through, so that no depth of it needs more stack.
+    fn value(&mut self) -> Result<(), Expected> {
+        loop {
+            match self.peek() {
+                Some(b'"') => {
+                    self.string()?;
+                }
+                Some(b'{') => {
+                    self.at += 1;
+                    self.space();
+                    if self.has(b'}') {
+                        self.at += 1;
+                    } else {
+                        self.nest.push(true);
+                        self.key()?;
+                        self.colon()?;
+                        continue;
+                    }
+                }
+                Some(b'[') => {
+                    self.at += 1;
+                    self.space();
+                    if self.has(b']') {
+                        self.at += 1;
+                    } else {
+                        self.nest.push(false);
+                        continue;
+                    }
+                }
+                Some(b'-' | b'0'..=b'9') => self.number()?,
+                Some(b't') => self.word("true")?,
+                Some(b'f') => self.word("false")?,
+                Some(b'n') => self.word("null")?,
+                _ => return Err("a value"),
+            }
+            // A value has ended, and with it perhaps what holds it.
+            loop {
+                let Some(is_object) = self.nest.last().copied() else { return Ok(()) };
+                self.space();
+                match (self.peek(), is_object) {
+                    (Some(b','), _) => {
+                        self.at += 1;
+                        self.space();
+                        if is_object {
+                            self.key()?;
+                            self.colon()?;
+                        }
+                        break;
+                    }
+                    (Some(b'}'), true) | (Some(b']'), false) => {
+                        self.at += 1;
+                        self.nest.pop();
+                    }
+                    (_, true) => return Err("`,` or `}`"),
+                    (_, false) => return Err("`,` or `]`"),
+                }
+            }
+        }
+    }
+
+    /// Steps over a key; says whether it has escapes.
+    fn key(&mut self) -> Result<bool, Expected> {
+        if self.has(b'"') { self.string() } else { Err("a key") }
+    }
+
+    fn colon(&mut self) -> Result<(), Expected> {
+        self.space();
+        self.take(b':', "`:`")?;
+        self.space();
+        Ok(())
+    }
+
+    /// Steps over a string, whose first quotation mark is next; says whether it has escapes.
+    fn string(&mut self) -> Result<bool, Expected> {
+        self.at += 1;
+        let start = self.at;
+        let mut is_escaped = false;
+        loop {
+            let Some(next) = memchr2(b'"', b'\\', &self.bytes[self.at..]) else {
+                self.at = self.bytes.len();
+                return Err("the end of a string");
+            };
+            self.at += next;
+            if self.bytes[self.at] == b'"' {
+                break;
+            }
+            is_escaped = true;
+            self.escape()?;
+        }
+        // The smallest byte, which takes a few instructions for many bytes; to look for each does not.
+        let smallest = self.bytes[start..self.at].iter().fold(u8::MAX, |smallest, byte| smallest.min(*byte));
+        if smallest < b' ' {
+            self.at = start;
+            return Err("no control characters in the string that begins");
+        }
+        self.at += 1;
+        Ok(is_escaped)
+    }
+
+    fn escape(&mut self) -> Result<(), Expected> {
+        match self.bytes.get(self.at + 1) {
+            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.at += 2,
+            Some(b'u')
+                if self
+                    .bytes
+                    .get(self.at + 2..self.at + 6)
+                    .is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit)) =>
+            {
+                self.at += 6;
+            }
+            _ => return Err("an escape"),
+        }
+        Ok(())
+    }
+
+    fn number(&mut self) -> Result<(), Expected> {
+        if self.has(b'-') {
+            self.at += 1;
+        }
+        if self.has(b'0') {
+            self.at += 1;
+        } else {
+            self.digits()?;
+        }
+        if self.has(b'.') {
+            self.at += 1;
+            self.digits()?;
+        }
+        if self.has(b'e') || self.has(b'E') {
+            self.at += 1;
+            if self.has(b'+') || self.has(b'-') {
+                self.at += 1;
+            }
+            self.digits()?;
+        }
+        Ok(())
+    }
+
+    fn digits(&mut self) -> Result<(), Expected> {
+        let start = self.at;
+        while self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
+            self.at += 1;
+        }
+        if self.at > start { Ok(()) } else { Err("a digit") }
+    }
+
+    fn word(&mut self, word: &'static str) -> Result<(), Expected> {
+        if !self.bytes[self.at..].starts_with(word.as_bytes()) {
+            return Err("a value");
+        }
+        self.at += word.len();
+        Ok(())
+    }
+
+    fn space(&mut self) {
+        while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.peek() {
+            self.at += 1;
+        }
+    }
+
+    fn take(&mut self, byte: u8, expected: Expected) -> Result<(), Expected> {
+        if !self.has(byte) {
+            return Err(expected);
+        }
+        self.at += 1;
+        Ok(())
+    }
+
+    fn has(&self, byte: u8) -> bool {
+        self.peek() == Some(byte)
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    /// What was expected, and where: lines and columns are counted from 1, in bytes.
+    fn malformed(&self, expected: Expected) -> Malformed {
+        let before = &self.bytes[..self.at];
+        let line_start = memchr::memrchr(b'\n', before).map_or(0, |at| at + 1);
+        let line = 1 + memchr::memchr_iter(b'\n', before).count();
+        Malformed { expected, line, column: 1 + before.len() - line_start }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+    use serde_json::value::RawValue;
+
+    use super::members;
+
+    /// What `members` finds, as text.
+    fn found(text: &str) -> Option<Vec<(String, String)>> {
+        let members = members(text).ok()?;
+        let place = |at: &std::ops::Range<usize>| text[at.clone()].to_owned();
+        Some(members.iter().map(|member| (place(&member.key), place(&member.value))).collect())
+    }
+
+    /// Whether `serde_json` finds an object as well, with the same members.
+    fn agrees(text: &str) -> bool {
+        let theirs: Option<BTreeMap<String, Box<RawValue>>> = serde_json::from_str(text).ok();
+        let ours = members(text).ok().map(|members| {
+            let key = |m: &super::Member| serde_json::from_str(&text[m.key.start - 1..m.key.end + 1]).unwrap();
+            let pair = |m: &super::Member| (key(m), text[m.value.clone()].to_owned());
+            members.iter().map(pair).collect::<BTreeMap<String, String>>()
+        });
+        ours == theirs.map(|map| map.into_iter().map(|(key, raw)| (key, raw.get().to_owned())).collect())
+    }
+
+    #[test]
+    fn members_are_found_where_they_stand() {
+        let text = " {\"a\" : [1, {\"b\": \"}\"}],\n\"c\\\"\":-0.5e+3 , \"\":{} } ";
+        let expected = [("a", "[1, {\"b\": \"}\"}]"), ("c\\\"", "-0.5e+3"), ("", "{}")];
+        assert_eq!(found(text).unwrap(), expected.map(|(key, value)| (key.to_owned(), value.to_owned())));
+        assert_eq!(found("{}"), Some(Vec::new()));
+    }
+
+    #[test]
+    fn it_says_what_is_wrong_and_where() {
+        let rows = [
+            ("", "expected an object at line 1 column 1"),
+            ("[]", "expected an object at line 1 column 1"),
+            ("{\"a\":\n  tru}", "expected a value at line 2 column 3"),
+            ("{\"a\":1\n\"b\"", "expected `,` or `}` at line 2 column 1"),
+            ("{\"a\":[1 2]}", "expected `,` or `]` at line 1 column 9"),
+            ("{\"a\":{1:2}}", "expected a key at line 1 column 7"),
+            ("{\"a\" 1}", "expected `:` at line 1 column 6"),
+            ("{\"a\":\"b", "expected the end of a string at line 1 column 8"),
+            ("{\"a\":\"\\x\"}", "expected an escape at line 1 column 7"),
+            ("{\"a\":\"\n\"}", "expected no control characters in the string that begins at line 1 column 7"),
+            ("{\"a\":1.}", "expected a digit at line 1 column 8"),
+            ("{} {}", "expected nothing after the object at line 1 column 4"),
+        ];
+        for (text, expected) in rows {
+            assert_eq!(members(text).unwrap_err().to_string(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn depth_takes_no_stack() {
+        let nested = |depth: usize| format!("{{\"a\":{}{}}}", "[".repeat(depth), "]".repeat(depth));
+        assert!(members(&nested(1_000_000)).is_ok());
+    }
+
+    proptest! {
+        /// What is accepted, and where members stand, is what `serde_json` says of any text that looks like JSON.
+        #[test]
+        fn it_agrees_with_serde_json(text in r#"\{("[a-c\\"u0-9é]{0,4}"[: ]?:?[\[\]{}," \n:0-9.eE+truefalsn\\-]{0,12},?){0,3}\}?"#) {
+            prop_assert!(agrees(&text), "{text}");
+        }
+
+        /// The same of JSON with a byte changed, left out or put in.
+        #[test]
+        fn it_agrees_on_json_with_a_slip(
+            keys in proptest::collection::vec("[a-z\"\\\\\u{7f}-\u{ff}\n]{0,3}", 0..4),
+            numbers in proptest::collection::vec(any::<f64>(), 4),
+            words in proptest::collection::vec("\\PC{0,40}", 4),
+            at in any::<proptest::sample::Index>(),
+            slip in proptest::option::of(proptest::option::of(r#"[\[\]{}",:\\ 0-9eE.tfnu\x01]"#)),
+        ) {
+            let value = |i: usize| match i % 4 {
+                0 => serde_json::json!(numbers[i % 4]),
+                1 => serde_json::json!(words[i % 4]),
+                2 => serde_json::json!([true, null, words[i % 4], {"n": numbers[i % 4], "e": []}]),
+                _ => serde_json::json!({"deep": {"deeper": [[], {}, [words[i % 4]]]}, "no": false}),
+            };
+            let map: serde_json::Map<_, _> = keys.iter().enumerate().map(|(i, key)| (key.clone(), value(i))).collect();
+            let mut letters: Vec<char> = serde_json::to_string(&map).unwrap().chars().collect();
+            let place = at.index(letters.len());
+            match slip {
+                None => {}
+                Some(None) => drop(letters.remove(place)),
+                Some(Some(put)) => letters.splice(place..=place, put.chars()).for_each(drop),
+            }
+            let text: String = letters.into_iter().collect();
+            prop_assert!(agrees(&text), "{text}");
+        }
+    }
+}
