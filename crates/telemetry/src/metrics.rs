@@ -4,6 +4,7 @@
 //! in force, `none` or `other`; what a client writes never becomes a label.
 
 mod fleet;
+mod handles;
 mod labels;
 mod observe;
 mod register;

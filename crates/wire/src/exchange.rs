@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use std::sync::OnceLock;
 
-use memchr::memmem::Finder;
+use aho_corasick::AhoCorasick;
 use weighbridge_domain::failure::{Failure, FailureKind};
 use weighbridge_domain::provider::Wire;
 use weighbridge_domain::request::Operation;
@@ -65,12 +65,11 @@ impl Exchange {
 /// Whether a request in `format` holds thoughts of another provider's, which the provider of that format refuses: they came
 /// in an answer that was translated. Looked for in the bytes, since nearly no request has any.
 pub fn holds_foreign_thoughts(format: Format, body: &[u8]) -> bool {
-    static CHATS: [Key; 3] =
-        [Key::new("\"thinking_blocks\""), Key::new("\"extra_content\""), Key::new("\"reasoning_content\"")];
-    static SIGNATURE: Key = Key::new("\"signature\"");
-    static ENCRYPTED: Key = Key::new("\"encrypted_content\"");
+    static CHATS: Keys = Keys::new(&["\"thinking_blocks\"", "\"extra_content\"", "\"reasoning_content\""]);
+    static SIGNATURE: Keys = Keys::new(&["\"signature\""]);
+    static ENCRYPTED: Keys = Keys::new(&["\"encrypted_content\""]);
     match format {
-        Format::OpenAi => CHATS.iter().any(|key| key.values(body).next().is_some()),
+        Format::OpenAi => CHATS.values(body).next().is_some(),
         Format::Anthropic => SIGNATURE.values(body).any(|value| value.starts_with(OPENAIS_PROOF)),
         Format::Responses => {
             let is_proof = |value: &[u8]| value.starts_with(b"\"") && !value.starts_with(b"\"\"");
@@ -83,23 +82,24 @@ pub fn holds_foreign_thoughts(format: Format, body: &[u8]) -> bool {
 /// How what `OpenAI` has encrypted begins, its quotation mark included.
 const OPENAIS_PROOF: &[u8] = b"\"gAAAA";
 
-/// A key of objects, with its quotation marks, and what finds it: made once, as that takes longer than to look through
-/// a short body.
-struct Key {
-    text: &'static str,
-    finder: OnceLock<Finder<'static>>,
+/// Keys of objects, with their quotation marks, and what finds all of them in one pass: made once, as that takes longer
+/// than to look through a body.
+struct Keys {
+    texts: &'static [&'static str],
+    finder: OnceLock<Option<AhoCorasick>>,
 }
 
-impl Key {
-    const fn new(text: &'static str) -> Self {
-        Self { text, finder: OnceLock::new() }
+impl Keys {
+    const fn new(texts: &'static [&'static str]) -> Self {
+        Self { texts, finder: OnceLock::new() }
     }
 
     /// What follows every such key of an object in `body`, which is JSON.
-    fn values<'a>(&'a self, body: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
-        let finder = self.finder.get_or_init(|| Finder::new(self.text));
-        finder.find_iter(body).filter_map(|at| {
-            let rest = body[at + self.text.len()..].trim_ascii_start();
+    fn values<'a>(&self, body: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+        // A handful of short texts is never too much for it.
+        let finder = self.finder.get_or_init(|| AhoCorasick::new(self.texts).ok());
+        finder.iter().flat_map(move |finder| finder.find_iter(body)).filter_map(|found| {
+            let rest = body[found.end()..].trim_ascii_start();
             Some(rest.strip_prefix(b":")?.trim_ascii_start())
         })
     }

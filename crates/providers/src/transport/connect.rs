@@ -40,6 +40,14 @@ impl Connector {
         Self { plain, secure: OnceLock::new() }
     }
 
+    /// One whose TLS goes by `config`.
+    #[cfg(test)]
+    pub(super) fn trusting(config: ClientConfig) -> Self {
+        let connector = Self::new();
+        connector.secure.get_or_init(|| secured(&connector.plain, config));
+        connector
+    }
+
     /// A connection to the host of `uri`, and whether HTTP/2 was agreed on.
     ///
     /// # Errors
@@ -67,13 +75,14 @@ impl Connector {
             return Ok(made);
         }
         let config = client_config().map_err(|error| unreachable(&error.to_string()))?;
-        let made = HttpsConnectorBuilder::new()
-            .with_tls_config(config)
-            .https_or_http()
-            .enable_all_versions()
-            .wrap_connector(self.plain.clone());
-        Ok(self.secure.get_or_init(|| made))
+        Ok(self.secure.get_or_init(|| secured(&self.plain, config)))
     }
+}
+
+/// TLS by `config` over connections of `plain`, with HTTP/2 where the server has it.
+fn secured(plain: &HttpConnector, config: ClientConfig) -> HttpsConnector<HttpConnector> {
+    let builder = HttpsConnectorBuilder::new().with_tls_config(config).https_or_http().enable_all_versions();
+    builder.wrap_connector(plain.clone())
 }
 
 /// TLS that trusts whom this machine trusts.

@@ -16,7 +16,7 @@ use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use weighbridge_domain::failure::Failure;
 
-use super::connect::Io;
+use super::connect::{CONNECT_TIMEOUT, Io, took_too_long};
 use super::gather::Gathered;
 use super::http1::Unsent;
 use super::{BodyStream, UpstreamResponse, broken, broken_off};
@@ -25,6 +25,9 @@ use super::{BodyStream, UpstreamResponse, broken, broken_off};
 /// all its requests would wait for nothing.
 const PING: Duration = Duration::from_secs(60);
 const PING_PATIENCE: Duration = Duration::from_secs(20);
+
+/// How often it is looked whether a new connection has said how much it takes.
+const LISTEN: Duration = Duration::from_millis(1);
 
 /// Such a connection. A task drives it; it ends with the last handle.
 #[derive(Debug, Clone)]
@@ -45,11 +48,22 @@ struct Streams {
 pub(super) struct Place(Http2);
 
 impl Http2 {
-    /// A connection over `io`.
+    /// A connection over `io`, once the provider has said how many requests it takes at once: what is sent before and is
+    /// too much would be refused.
     pub(super) async fn open(io: Io) -> Result<Self, Failure> {
         let mut builder = Builder::new(TokioExecutor::new());
         builder.timer(TokioTimer::new()).keep_alive_interval(PING).keep_alive_timeout(PING_PATIENCE);
+        builder.initial_max_send_streams(0);
         let (sender, mut driver) = builder.handshake(io).await.map_err(|error| broken(&error))?;
+        // Nobody is woken when it has, which happens as soon as the connection stands.
+        let said = async {
+            while driver.current_max_send_streams() == 0 && !sender.is_closed() {
+                tokio::time::sleep(LISTEN).await;
+            }
+        };
+        if tokio::time::timeout(CONNECT_TIMEOUT, said).await.is_err() {
+            return Err(took_too_long());
+        }
         let most = AtomicUsize::new(driver.current_max_send_streams());
         let streams = Arc::new(Streams { open: AtomicUsize::new(0), most });
         let told = Arc::clone(&streams);
@@ -79,6 +93,12 @@ impl Http2 {
 
     pub(super) fn is_closed(&self) -> bool {
         self.sender.is_closed()
+    }
+
+    /// How many requests it may have open at once.
+    #[cfg(test)]
+    pub(super) fn most(&self) -> usize {
+        self.streams.most.load(Ordering::Relaxed)
     }
 
     /// Whether nobody uses it.

@@ -47,6 +47,7 @@ struct Key {
 pub(super) struct Origin {
     host: HeaderValue,
     /// Those that nobody uses, the one that was used last at the end.
+    #[expect(clippy::vec_box, reason = "they are handed from request to request, and are large")]
     idle: Mutex<Vec<Box<Http1>>>,
     shared: Mutex<Vec<Http2>>,
     /// Whether the server is known to speak HTTP/1 only, so that nobody need wait for another's connection to share it.
@@ -57,7 +58,12 @@ pub(super) struct Origin {
 
 impl Pool {
     pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self { connector: Connector::new(), origins: RwLock::default(), sweeper: OnceLock::new() })
+        Self::over(Connector::new())
+    }
+
+    /// One that opens connections with `connector`.
+    fn over(connector: Connector) -> Arc<Self> {
+        Arc::new(Self { connector, origins: RwLock::default(), sweeper: OnceLock::new() })
     }
 
     /// Sends `request` over a connection that is there, else over a new one.
@@ -247,3 +253,6 @@ fn unusable() -> Failure {
 fn lock<T>(value: &Mutex<T>) -> MutexGuard<'_, T> {
     value.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,10 @@
 //! What labels may say: a bounded set of words, whatever clients and providers send.
 
-use weighbridge_domain::name::{DeploymentId, GroupName, NameSet};
+use weighbridge_domain::name::{DeploymentId, GroupName, NameMap};
 use weighbridge_domain::request::Operation;
 use weighbridge_domain::table::RoutingTable;
+
+use super::handles::{DeploymentHandles, GroupHandles};
 
 /// The label of a group or deployment that there was none of.
 const NONE: &str = "none";
@@ -10,28 +12,45 @@ const NONE: &str = "none";
 /// The label of what is not in the table in force.
 const OTHER: &str = "other";
 
-/// The names that have series of their own.
+/// The names that have series of their own, and those series.
 #[derive(Debug)]
-pub(super) struct Known(Option<Names>);
+pub(super) struct Known {
+    /// Nothing for as long as there is no table: any name will do then.
+    names: Option<Names>,
+    no_group: GroupHandles,
+    other_group: GroupHandles,
+    no_deployment: DeploymentHandles,
+    other_deployment: DeploymentHandles,
+}
 
 #[derive(Debug)]
 struct Names {
-    groups: NameSet<GroupName>,
-    deployments: NameSet<DeploymentId>,
+    groups: NameMap<GroupName, GroupHandles>,
+    deployments: NameMap<DeploymentId, DeploymentHandles>,
 }
 
 impl Known {
     /// Any name, for as long as there is no table.
-    pub(super) const fn anything() -> Self {
-        Self(None)
+    pub(super) fn anything() -> Self {
+        Self::with(None)
     }
 
     /// The names in `table`.
     pub(super) fn of(table: &RoutingTable) -> Self {
-        Self(Some(Names {
-            groups: table.groups().map(|group| group.name.clone()).collect(),
-            deployments: table.deployments().map(|deployment| deployment.id.clone()).collect(),
+        Self::with(Some(Names {
+            groups: table.groups().map(|group| (group.name.clone(), GroupHandles::default())).collect(),
+            deployments: table.deployments().map(|d| (d.id.clone(), DeploymentHandles::default())).collect(),
         }))
+    }
+
+    fn with(names: Option<Names>) -> Self {
+        Self {
+            names,
+            no_group: GroupHandles::default(),
+            other_group: GroupHandles::default(),
+            no_deployment: DeploymentHandles::default(),
+            other_deployment: DeploymentHandles::default(),
+        }
     }
 
     pub(super) fn group<'a>(&self, name: Option<&'a GroupName>) -> &'a str {
@@ -40,6 +59,30 @@ impl Known {
 
     pub(super) fn deployment<'a>(&self, id: Option<&'a DeploymentId>) -> &'a str {
         id.map_or(NONE, |id| if self.has_deployment(id.as_str()) { id.as_str() } else { OTHER })
+    }
+
+    /// Counts by the label of a group and the series that have it.
+    pub(super) fn count_group(&self, name: Option<&GroupName>, count: impl FnOnce(&str, &GroupHandles)) {
+        match (name, &self.names) {
+            (None, _) => count(NONE, &self.no_group),
+            (Some(name), None) => count(name.as_str(), &GroupHandles::default()),
+            (Some(name), Some(names)) => match names.groups.get(name) {
+                Some(handles) => count(name.as_str(), handles),
+                None => count(OTHER, &self.other_group),
+            },
+        }
+    }
+
+    /// Counts by the label of a deployment and the series that have it.
+    pub(super) fn count_deployment(&self, id: Option<&DeploymentId>, count: impl FnOnce(&str, &DeploymentHandles)) {
+        match (id, &self.names) {
+            (None, _) => count(NONE, &self.no_deployment),
+            (Some(id), None) => count(id.as_str(), &DeploymentHandles::default()),
+            (Some(id), Some(names)) => match names.deployments.get(id) {
+                Some(handles) => count(id.as_str(), handles),
+                None => count(OTHER, &self.other_deployment),
+            },
+        }
     }
 
     /// A stop by its name in an itinerary: `group`, `group#level` or `=deployment`.
@@ -65,11 +108,11 @@ impl Known {
     }
 
     fn has_group(&self, name: &str) -> bool {
-        self.0.as_ref().is_none_or(|names| names.groups.contains(name))
+        self.names.as_ref().is_none_or(|names| names.groups.contains_key(name))
     }
 
     fn has_deployment(&self, id: &str) -> bool {
-        self.0.as_ref().is_none_or(|names| names.deployments.contains(id))
+        self.names.as_ref().is_none_or(|names| names.deployments.contains_key(id))
     }
 }
 

@@ -8,6 +8,7 @@ use weighbridge_domain::name::{DeploymentId, ProviderName};
 use weighbridge_domain::usage::Usage;
 
 use super::Metrics;
+use super::handles::DeploymentHandles;
 use super::labels::{self, Known};
 use super::series::{DeploymentSeries, LOADED, REFUSED, Series, StoreSeries};
 
@@ -43,7 +44,7 @@ impl Series {
                     .observe(mean.as_secs_f64());
             }
             Event::PromptCounted { deployment, ratio } => {
-                of.prompt_estimate_ratio.with_label_values(&[known.deployment(Some(deployment))]).observe(ratio);
+                known.count_deployment(Some(deployment), |id, handles| handles.estimate_ratio(of, id).observe(ratio));
             }
             Event::Settled { deployment, reserved, used } => of.settled(deployment, reserved, used, known),
             Event::CooldownStarted { deployment, cause, .. } => {
@@ -68,20 +69,28 @@ impl Series {
     }
 
     fn request(&self, record: &RequestRecord, known: &Known) {
-        let group = known.group(record.group.as_ref());
         self.requests_in_flight.dec();
-        self.requests
-            .with_label_values(&[labels::operation(record.operation), group, labels::status(record.status)])
-            .inc();
-        self.request_seconds.with_label_values(&[group]).observe(Duration::from_millis(record.ms).as_secs_f64());
-        let deployment = known.deployment(record.deployment.as_ref());
-        if let Some(usage) = &record.usage {
-            self.deployments.used(deployment, usage);
-        }
+        known.count_group(record.group.as_ref(), |group, handles| {
+            let (operation, status) = (labels::operation(record.operation), labels::status(record.status));
+            match record.status {
+                200 => handles.answered(self, record.operation, group).inc(),
+                _ => self.requests.with_label_values(&[operation, group, status]).inc(),
+            }
+            handles.seconds(self, group).observe(Duration::from_millis(record.ms).as_secs_f64());
+        });
         // A counter takes no negative amount, whatever a price list says.
-        if let Some(cost) = record.cost.filter(|cost| *cost >= 0.0) {
-            self.deployments.cost.with_label_values(&[deployment]).inc_by(cost);
+        let cost = record.cost.filter(|cost| *cost >= 0.0);
+        if record.usage.is_none() && cost.is_none() {
+            return;
         }
+        known.count_deployment(record.deployment.as_ref(), |id, handles| {
+            if let Some(usage) = &record.usage {
+                self.deployments.used(id, handles, usage);
+            }
+            if let Some(cost) = cost {
+                handles.cost(&self.deployments, id).inc_by(cost);
+            }
+        });
     }
 }
 
@@ -99,35 +108,41 @@ impl StoreSeries {
 
 impl DeploymentSeries {
     fn attempt(&self, attempt: &AttemptRecord, provider: &ProviderName, known: &Known) {
-        let deployment = known.deployment(attempt.deployment.as_ref());
-        let outcome = attempt.kind.map_or("success", |kind| kind.label());
-        self.attempts.with_label_values(&[deployment, provider.as_str(), outcome]).inc();
-        self.attempt_seconds.with_label_values(&[deployment]).observe(Duration::from_millis(attempt.ms).as_secs_f64());
+        known.count_deployment(attempt.deployment.as_ref(), |id, handles| {
+            match attempt.kind {
+                None => handles.succeeded(self, id, provider.as_str()).inc(),
+                Some(kind) => self.attempts.with_label_values(&[id, provider.as_str(), kind.label()]).inc(),
+            }
+            handles.attempt_seconds(self, id).observe(Duration::from_millis(attempt.ms).as_secs_f64());
+        });
     }
 
-    fn used(&self, deployment: &str, usage: &Usage) {
+    fn used(&self, id: &str, handles: &DeploymentHandles, usage: &Usage) {
+        // Most providers never report most parts: no series for those.
+        if usage.prompt_tokens > 0 {
+            handles.input(self, id).inc_by(usage.prompt_tokens.into());
+        }
+        if usage.completion_tokens > 0 {
+            handles.output(self, id).inc_by(usage.completion_tokens.into());
+        }
         let parts = [
-            ("input", usage.prompt_tokens),
-            ("output", usage.completion_tokens),
             ("cache_read", usage.cache_read_tokens),
             ("cache_write", usage.cache_write_tokens),
             ("reasoning", usage.reasoning_tokens),
         ];
-        for (direction, tokens) in parts {
-            // Most providers never report most parts: no series for those.
-            if tokens > 0 {
-                self.tokens.with_label_values(&[deployment, direction]).inc_by(tokens.into());
-            }
+        for (direction, tokens) in parts.into_iter().filter(|(_, tokens)| *tokens > 0) {
+            self.tokens.with_label_values(&[id, direction]).inc_by(tokens.into());
         }
     }
 
     fn settled(&self, deployment: &DeploymentId, reserved: u64, used: u64, known: &Known) {
-        let deployment = known.deployment(Some(deployment));
-        self.reserved_tokens.with_label_values(&[deployment]).inc_by(reserved);
-        self.settled_tokens.with_label_values(&[deployment]).inc_by(used);
-        if reserved > 0 {
-            self.reservation_ratio.with_label_values(&[deployment]).observe(float(used) / float(reserved));
-        }
+        known.count_deployment(Some(deployment), |id, handles| {
+            handles.reserved(self, id).inc_by(reserved);
+            handles.settled(self, id).inc_by(used);
+            if reserved > 0 {
+                handles.reservation_ratio(self, id).observe(float(used) / float(reserved));
+            }
+        });
     }
 }
 
