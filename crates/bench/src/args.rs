@@ -55,25 +55,17 @@ impl Args {
 mod tests {
     use clap::Parser;
 
-    use super::{Args, Theme};
+    use super::Args;
+    use super::Theme::{self, Chat, Latency, Limits, Memory, Peers, Redis, Streams};
 
     #[test]
     fn themes_are_chosen() {
         let check = |line: &str, wanted: &[Theme], is_whole| {
             let args = Args::parse_from(line.split(' '));
-            let all = [
-                Theme::Chat,
-                Theme::Streams,
-                Theme::Limits,
-                Theme::Redis,
-                Theme::Latency,
-                Theme::Memory,
-                Theme::Peers,
-            ];
+            let all = [Chat, Streams, Limits, Redis, Latency, Memory, Peers];
             let found: Vec<Theme> = all.into_iter().filter(|theme| args.wants(*theme)).collect();
             assert_eq!((found.as_slice(), args.is_whole()), (wanted, is_whole), "{line}");
         };
-        use Theme::{Chat, Latency, Limits, Memory, Peers, Redis, Streams};
         check("bench", &[Chat, Streams, Limits, Redis, Latency, Memory, Peers], true);
         check("bench --quick", &[Chat, Streams, Limits, Redis, Latency, Memory], false);
         check("bench latency redis", &[Redis, Latency], false);

@@ -62,13 +62,7 @@ impl Readings {
         self.paired((case, target), (case, base), figure, |value, base| value - base)
     }
 
-    fn paired(
-        &self,
-        of: (&str, &str),
-        to: (&str, &str),
-        figure: &str,
-        combine: fn(f64, f64) -> f64,
-    ) -> Option<Figure> {
+    fn paired(&self, of: (&str, &str), to: (&str, &str), figure: &str, combine: fn(f64, f64) -> f64) -> Option<Figure> {
         let all = |(case, target)| {
             let is_meant =
                 move |reading: &&Reading| reading.case == case && reading.target == target && reading.figure == figure;

@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use crate::args::Args;
 use crate::machine::{Machine, root, tools};
 use crate::readings::Readings;
+use crate::targets::Peer;
 
 /// Writes the document and its charts: below `docs/` after a whole run, below `target/bench/draft/` after any other. All
 /// readings go to `target/bench/results.json`.
@@ -43,6 +44,7 @@ fn document(machine: &Machine, readings: &Readings) -> String {
         ("fallen", bars::fallen(&bars::all(readings))),
         ("chat", tables::chat(readings)),
         ("body", tables::body(readings)),
+        ("harness", markdown::median(readings.figure("chat 300 B", Peer::DIRECT, "cpu_us"))),
         ("limits", tables::limits(readings)),
         ("streams", tables::streams(readings)),
         ("redis", tables::redis(readings)),
@@ -65,7 +67,8 @@ mod tests {
     #[test]
     fn every_place_of_the_template_is_filled() {
         let machine = Machine { facts: vec![("kernel", "Linux".to_owned())], binary_mb: 12.34 };
-        let reading = |target, value| Reading { case: "chat 300 B", target, figure: "cpu_us", round: 0, value, others: 0.0 };
+        let reading =
+            |target, value| Reading { case: "chat 300 B", target, figure: "cpu_us", round: 0, value, others: 0.0 };
         let all = vec![reading("nginx", 20.0), reading("Weighbridge", 30.0)];
         let text = document(&machine, &Readings { all, failures: vec!["LiteLLM, its start: missing".to_owned()] });
         assert!(!text.contains("{{"), "{text}");

@@ -183,7 +183,7 @@ fn expected(kind: Kind) -> Expected {
     let whole = |status, mark| Expected { status, mark, times: 1, ending: "}" };
     match kind {
         Kind::Chat(_) | Kind::Tree => whole(200, "\"finish_reason\""),
-        Kind::Embeddings => whole(200, "\"embedding\""),
+        Kind::Embeddings => whole(200, "\"embedding\":"),
         Kind::Tight => whole(429, "\"error\""),
         Kind::Paced | Kind::Burst | Kind::Slow => {
             Expected { status: 200, mark: " tick", times: CHUNKS, ending: "data: [DONE]" }

@@ -37,7 +37,10 @@ enum Phase {
     /// So many bytes of the body are missing.
     Length(usize),
     /// The size of the next chunk, as far as it has arrived, and whether its digits are over.
-    Size { size: usize, is_over: bool },
+    Size {
+        size: usize,
+        is_over: bool,
+    },
     /// So many bytes of a chunk are missing, the line end behind it included.
     Chunk(usize),
     /// Behind the last chunk; so many line ends were seen.

@@ -26,8 +26,14 @@ impl Held {
     ///
     /// # Errors
     /// When one breaks, or one had nothing within `patience`.
-    pub(crate) async fn open(address: SocketAddr, ask: &Ask, streams: usize, patience: Duration) -> Result<Self, String> {
-        let (begun, mut tasks, ask) = (Arc::new(AtomicUsize::new(0)), JoinSet::<Result<(), String>>::new(), Arc::new(ask.clone()));
+    pub(crate) async fn open(
+        address: SocketAddr,
+        ask: &Ask,
+        streams: usize,
+        patience: Duration,
+    ) -> Result<Self, String> {
+        let (begun, mut tasks, ask) =
+            (Arc::new(AtomicUsize::new(0)), JoinSet::<Result<(), String>>::new(), Arc::new(ask.clone()));
         let give_up_at = Instant::now() + patience;
         while begun.load(Ordering::Relaxed) < streams {
             if let Some(ended) = tasks.try_join_next() {

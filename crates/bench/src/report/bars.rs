@@ -220,10 +220,7 @@ pub(super) fn table(bars: &[Bar]) -> String {
         let goal = bar.goal.map_or("–".to_owned(), |goal| bar.bound(goal));
         vec![bar.what.clone(), bar.bound(bar.bar), goal, bar.told(), verdict.to_owned()]
     };
-    super::markdown::table(
-        &["target", "bar", "goal", "measured", ""],
-        &bars.iter().map(row).collect::<Vec<_>>(),
-    )
+    super::markdown::table(&["target", "bar", "goal", "measured", ""], &bars.iter().map(row).collect::<Vec<_>>())
 }
 
 /// Those that were missed, as a list.

@@ -4,6 +4,9 @@ use crate::readings::Figure;
 
 /// A table: the first column holds names, the others figures.
 pub(super) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
+    if rows.is_empty() {
+        return "Not measured in this run.\n".to_owned();
+    }
     let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
     let names: Vec<String> = head.iter().map(|&name| name.to_owned()).collect();
     let rule: Vec<String> = (0..head.len()).map(|place| if place == 0 { "---" } else { "--:" }.to_owned()).collect();

@@ -44,7 +44,8 @@ pub(super) fn chat(readings: &Readings) -> String {
     let mut push = |name: &str, case: &str, target: &str, base: &str| {
         let Some(cpu) = readings.figure(case, target, "cpu_us") else { return };
         let ratio = times(readings.ratio((case, target), (base, Peer::NGINX), "cpu_us"));
-        rows.push(vec![name.to_owned(), spread(Some(cpu)), ratio, median(readings.figure(case, target, "rps"))]);
+        let rates = ["rps", "filled"].map(|figure| median(readings.figure(case, target, figure)));
+        rows.push([name.to_owned(), spread(Some(cpu)), ratio].into_iter().chain(rates).collect());
     };
     for target in EVERYBODY {
         push(target, case, target, case);
@@ -57,7 +58,7 @@ pub(super) fn chat(readings: &Readings) -> String {
     for target in EVERYBODY {
         push(&format!("{target}, embeddings"), "embeddings", target, "embeddings");
     }
-    table(&["", "CPU per request, µs", "to nginx", "requests a second"], &rows)
+    table(&["", "CPU per request, µs", "to nginx", "requests a second", "of its processor"], &rows)
 }
 
 /// CPU by the size of the request.
@@ -203,14 +204,8 @@ mod tests {
 
     #[test]
     fn what_wanders_is_not_told() {
-        let reading = |target, round, value| Reading {
-            case: "100 rps",
-            target,
-            figure: "p50_ms",
-            round,
-            value,
-            others: 0.0,
-        };
+        let reading =
+            |target, round, value| Reading { case: "100 rps", target, figure: "p50_ms", round, value, others: 0.0 };
         let mut all = vec![reading("direct", 0, 0.5), reading("direct", 1, 0.75)];
         all.extend([reading("nginx", 0, 0.625), reading("nginx", 1, 0.875)]);
         all.extend([reading("Portkey", 0, 2.5), reading("Portkey", 1, 2.75)]);

@@ -32,8 +32,10 @@ impl Target {
         let mut command = pinned(Core::Proxy, program);
         command.arg("--config").arg(&path).args(["--host", "127.0.0.1", "--port", &address.port().to_string()]);
         command.args(["--num_workers", "1", "--telemetry", "False"]);
-        // Without the first it asks the network for prices; without the second it looks for a `.env` and prints more.
+        // Without the first it asks the network for prices, without the second it looks for a `.env` and prints more, and
+        // without the last it does not start without a key. The others here ask for none either.
         command.env("LITELLM_LOCAL_MODEL_COST_MAP", "True").env("LITELLM_MODE", "PRODUCTION");
+        command.env("LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY", "true");
         command.env("LITELLM_LOG", "ERROR").current_dir(directory.path());
         let mut target = Self {
             name: Peer::LITELLM,

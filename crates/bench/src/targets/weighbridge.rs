@@ -64,7 +64,10 @@ impl Target {
         let level = if log == Log::Requests { "info" } else { "warn" };
         for address in target.addresses.clone() {
             let mut command = pinned(Core::Proxy, binary("weighbridge"));
-            command.args(["serve", "--listen", &address.to_string(), "--log", level, "--config"]).arg(&path).env_clear();
+            command
+                .args(["serve", "--listen", &address.to_string(), "--log", level, "--config"])
+                .arg(&path)
+                .env_clear();
             let (process, first) = launch(command, address, &ask, PATIENCE).await?;
             target.processes.push(process);
             target.first = target.first.max(first);
@@ -147,9 +150,7 @@ pub(super) fn tree() -> String {
         let strategy = json!({ "mode": "fallback", "on_status_codes": [429, 500] });
         json!({ "name": name, "strategy": strategy, "targets": [first, leaf("rescue")] })
     };
-    let balance = |first: Value, second: Value| {
-        json!({ "strategy": { "mode": "loadbalance" }, "targets": [first, second], "override_params": { "top_p": 0.9 } })
-    };
+    let balance = |first: Value, second: Value| json!({ "strategy": { "mode": "loadbalance" }, "targets": [first, second], "override_params": { "top_p": 0.9 } });
     let inner = balance(fallback("one", leaf("a")), fallback("two", leaf("b")));
     let middle = fallback("gold", balance(fallback("three", inner), leaf("c")));
     let is_gold = json!({ "query": { "metadata.tier": { "$eq": "gold" } }, "then": "gold" });

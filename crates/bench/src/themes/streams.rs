@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use weighbridge_fakellm::bare::CHUNKS;
 
-use super::full::full;
+use super::full::counted;
 use crate::bench::{Bench, Figures};
 use crate::lengths::Lengths;
 use crate::load::Closed;
@@ -26,8 +26,13 @@ pub(crate) async fn streams(bench: &mut Bench<'_>, targets: &[Target]) {
         bench.read("paced", target, async || paced(target, &lengths).await).await;
     }
     for target in targets.iter().filter(|target| target.name != Router::LOGGING) {
-        bench.read("burst", target, async || full(target, Kind::Burst, &lengths).await).await;
+        bench.read("burst", target, async || burst(target, &lengths).await).await;
     }
+}
+
+async fn burst(target: &Target, lengths: &Lengths) -> Result<Figures, String> {
+    let counted = counted(&target.addresses, &target.roots(), &target.ask(Kind::Burst), lengths).await?;
+    Ok([counted.figures(), vec![("chunk_us", counted.chunk_us())]].concat())
 }
 
 async fn paced(target: &Target, lengths: &Lengths) -> Result<Figures, String> {
