@@ -21,7 +21,7 @@ pub(crate) struct Lengths {
     pub(crate) busy: Duration,
     /// Slow streams that are held open.
     pub(crate) slow_streams: usize,
-    /// How often a measurement may be repeated, all in all, because others used the machine.
+    /// How often a measurement may be repeated in vain, all in all, because others used the machine.
     pub(crate) repeats: usize,
 }
 
@@ -42,7 +42,7 @@ const WHOLE: Lengths = Lengths {
     calm: Duration::from_secs(10),
     busy: Duration::from_secs(4),
     slow_streams: 1000,
-    repeats: 60,
+    repeats: 12,
 };
 
 const QUICK: Lengths = Lengths {

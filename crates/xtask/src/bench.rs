@@ -17,19 +17,23 @@ const PORTKEY: &str = r#"{
 /// Installs whom we are compared to, builds, measures, and writes `docs/benchmarks.md`.
 pub(crate) fn all(args: &[&str]) -> Result<(), String> {
     crate::setup::redis()?;
-    let is_quick = args.contains(&"--quick");
-    let peers: &[(&str, fn() -> Result<(), String>)] = &[("nginx", nginx), ("LiteLLM", litellm), ("Portkey", portkey)];
-    for (name, install) in peers.iter().take(if is_quick { 1 } else { peers.len() }) {
-        // The document tells who was missing.
-        if let Err(why) = install() {
-            say(&format!("{name} is not installed, and is left out: {why}"));
-        }
+    tell("nginx", nginx());
+    if !args.contains(&"--quick") {
+        tell("LiteLLM", litellm());
+        tell("Portkey", portkey());
     }
     let build = ["build", "--release", "--locked", "--bins", "--package"];
     // Not all at once: what the harness wants of its dependencies is not to be in what it measures.
     run("cargo", &[&build[..], &["weighbridge", "--package", "weighbridge-fakellm"]].concat())?;
     run("cargo", &[&build[..], &["weighbridge-bench"]].concat())?;
     run(&root().join("target/release/bench").display().to_string(), args)
+}
+
+/// The document tells who was missing; here it is told why.
+fn tell(name: &str, installed: Result<(), String>) {
+    if let Err(why) = installed {
+        say(&format!("{name} is not installed, and is left out: {why}"));
+    }
 }
 
 fn nginx() -> Result<(), String> {
