@@ -1,16 +1,16 @@
 //! Whole answers: by size, embeddings, a config object, the request log.
 
-use super::full::{counted, full};
+use super::full::full;
 use super::{SIZES, named};
-use crate::bench::{Bench, Figures};
-use crate::lengths::Lengths;
+use crate::bench::Bench;
 use crate::targets::{Kind, Router, Target};
 
 /// Measures all of them.
 pub(crate) async fn chat(bench: &mut Bench<'_>, targets: &[Target]) {
     let lengths = bench.lengths;
     let direct = Target::direct(&bench.upstream);
-    bench.read(SIZES[0].0, &direct, async || harness(&direct, &lengths).await).await;
+    // What asking and answering take themselves.
+    bench.read(SIZES[0].0, &direct, async || full(&direct, SIZES[0].2, &lengths).await).await;
     let cases = SIZES.iter().map(|(case, _, kind)| (*case, *kind));
     for (case, kind) in cases.chain([("embeddings", Kind::Embeddings)]) {
         for target in targets.iter().filter(|target| target.name != Router::LOGGING) {
@@ -23,11 +23,4 @@ pub(crate) async fn chat(bench: &mut Bench<'_>, targets: &[Target]) {
     if let Some(target) = named(targets, Router::EMBEDDED) {
         bench.read("config object", target, async || full(target, Kind::Tree, &lengths).await).await;
     }
-}
-
-/// What asking and answering take themselves, on the processor that they share.
-async fn harness(direct: &Target, lengths: &Lengths) -> Result<Figures, String> {
-    // All that runs now: this process and the upstream.
-    let roots = [std::process::id()];
-    Ok(counted(&direct.addresses, &roots, &direct.ask(SIZES[0].2), lengths).await?.figures())
 }

@@ -1,6 +1,5 @@
 //! A target under full load: its processor is filled, so that no wake-up is in its account.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::time::sleep;
@@ -9,7 +8,7 @@ use crate::bench::Figures;
 use crate::lengths::Lengths;
 use crate::load::{Ask, Closed};
 use crate::process::Cpu;
-use crate::targets::{Kind, Target};
+use crate::targets::{Kind, Peer, Target};
 
 /// Connections that ask.
 pub(super) const CONNECTIONS: usize = 64;
@@ -26,18 +25,20 @@ pub(super) struct Counted {
 
 /// Measures `target` with requests of `kind`.
 pub(super) async fn full(target: &Target, kind: Kind, lengths: &Lengths) -> Result<Figures, String> {
-    let counted = counted(&target.addresses, &target.roots(), &target.ask(kind), lengths).await?;
-    Ok(counted.figures())
+    Ok(counted(target, &target.ask(kind), CONNECTIONS, lengths).await?.figures())
 }
 
-/// Counts answers and processor time for a while.
+/// Counts what a target answers to so many connections, and its processor time, for a while.
 pub(super) async fn counted(
-    addresses: &[SocketAddr],
-    roots: &[u32],
+    target: &Target,
     ask: &Ask,
+    connections: usize,
     lengths: &Lengths,
 ) -> Result<Counted, String> {
-    let load = Closed::endless(addresses, CONNECTIONS, ask);
+    // Past every target the harness itself is what runs.
+    let roots = if target.name == Peer::DIRECT { vec![std::process::id()] } else { target.roots() };
+    let roots = roots.as_slice();
+    let load = Closed::endless(&target.addresses, connections, ask);
     sleep(lengths.warm_up).await;
     let (before, cpu_before) = (load.count(), Cpu::of(roots));
     sleep(lengths.full).await;

@@ -1,9 +1,11 @@
 //! Replicas that share a Redis, and one that has lost it.
 
+use std::time::Duration;
+
 use weighbridge_loadtest::redis::{Info, Server};
 
-use super::full::counted;
-use super::{SIZES, full::full, named};
+use super::full::{CONNECTIONS, counted, full};
+use super::{SIZES, named};
 use crate::bench::{Bench, Figures};
 use crate::lengths::Lengths;
 use crate::targets::{Kind, Log, Peer, Router, SMALL, State, Target};
@@ -38,10 +40,10 @@ async fn shared(fleet: &Target, server: &Server, kind: Kind, lengths: &Lengths) 
     fleet.is_in("shared").await?;
     // Redis is asked before the load begins and after it has ended: what is between is told by rates.
     let warm = Lengths { warm_up: lengths.warm_up, full: lengths.warm_up, ..*lengths };
-    counted(&fleet.addresses, &fleet.roots(), &fleet.ask(kind), &warm).await?;
-    let at_once = Lengths { warm_up: std::time::Duration::ZERO, ..*lengths };
+    counted(fleet, &fleet.ask(kind), CONNECTIONS, &warm).await?;
+    let at_once = Lengths { warm_up: Duration::ZERO, ..*lengths };
     let before = server.info().await;
-    let counted = counted(&fleet.addresses, &fleet.roots(), &fleet.ask(kind), &at_once).await?;
+    let counted = counted(fleet, &fleet.ask(kind), CONNECTIONS, &at_once).await?;
     let after = server.info().await;
     fleet.is_in("shared").await?;
     let per_request = |of: fn(&Info) -> f64| (of(&after) - of(&before)) / counted.answers;

@@ -17,6 +17,9 @@ use crate::targets::{Kind, Router, Target};
 const STREAMS: usize = 20;
 const APART: Duration = Duration::from_millis(1);
 
+/// Bursts at once: few enough that LiteLLM ends some of them in time.
+const BURSTS: usize = 16;
+
 /// Measures both.
 pub(crate) async fn streams(bench: &mut Bench<'_>, targets: &[Target]) {
     let lengths = bench.lengths;
@@ -31,7 +34,7 @@ pub(crate) async fn streams(bench: &mut Bench<'_>, targets: &[Target]) {
 }
 
 async fn burst(target: &Target, lengths: &Lengths) -> Result<Figures, String> {
-    let counted = counted(&target.addresses, &target.roots(), &target.ask(Kind::Burst), lengths).await?;
+    let counted = counted(target, &target.ask(Kind::Burst), BURSTS, lengths).await?;
     Ok([counted.figures(), vec![("chunk_us", counted.chunk_us())]].concat())
 }
 
