@@ -141,12 +141,8 @@ impl<'a> Bench<'a> {
         }
     }
 
-    /// Notes figures that others have no influence on.
-    pub(crate) fn note(&mut self, case: &'static str, target: &'static str, figures: Figures) {
-        self.take(case, target, 0.0, figures);
-    }
-
-    fn take(&mut self, case: &'static str, target: &'static str, others: f64, figures: Figures) {
+    /// Takes down figures, and how many processors others used meanwhile.
+    pub(crate) fn take(&mut self, case: &'static str, target: &'static str, others: f64, figures: Figures) {
         let told: Vec<String> = figures.iter().map(|(figure, value)| format!("{figure} {value:.3}")).collect();
         say(&format!("  {case:14} {target:30} {} (others {others:.2})", told.join(", ")));
         let round = self.round;

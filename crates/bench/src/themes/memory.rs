@@ -9,7 +9,7 @@ use crate::args::Theme;
 use crate::bench::{Bench, Figures};
 use crate::lengths::Lengths;
 use crate::load::Held;
-use crate::process::{Cpu, resident_kib};
+use crate::process::{Cpu, Others, resident_kib};
 use crate::targets::{Kind, Peer, Router, SMALL, Target};
 
 /// Slow streams of LiteLLM: with more it has no time left to begin them.
@@ -25,16 +25,19 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) async fn memory(bench: &mut Bench<'_>) {
     let peers = if bench.wants(Theme::Peers) { vec![Peer::PORTKEY, Peer::LITELLM] } else { Vec::new() };
     for name in [Peer::NGINX, Router::EMBEDDED].into_iter().chain(peers) {
+        let others = Others::watch();
         let Some(target) = bench.begun(name).await else { continue };
-        match life(&target, &bench.lengths).await {
-            Ok(figures) => bench.note("memory", name, figures),
-            Err(why) => bench.failed("memory", name, &why),
+        for part in [alive(&target, &bench.lengths).await, loaded(&target, &bench.lengths).await] {
+            match part {
+                Ok(figures) => bench.take("memory", name, others.used(), figures),
+                Err(why) => bench.failed("memory", name, &why),
+            }
         }
     }
 }
 
-/// Idle, with slow streams, after load.
-async fn life(target: &Target, lengths: &Lengths) -> Result<Figures, String> {
+/// Idle, and with slow streams.
+async fn alive(target: &Target, lengths: &Lengths) -> Result<Figures, String> {
     let roots = target.roots();
     sleep(Duration::from_millis(500)).await;
     let before = Cpu::of(&roots);
@@ -46,7 +49,6 @@ async fn life(target: &Target, lengths: &Lengths) -> Result<Figures, String> {
     sleep(HELD).await;
     let streaming = megabytes(&roots);
     drop(held);
-    full(target, Kind::Chat(SMALL), lengths).await?;
     #[expect(clippy::cast_precision_loss, reason = "a thousand")]
     let streams = streams as f64;
     Ok(vec![
@@ -55,8 +57,15 @@ async fn life(target: &Target, lengths: &Lengths) -> Result<Figures, String> {
         ("idle_cpu_ms", idle_cpu.as_secs_f64() * 1e3 / IDLE.as_secs_f64()),
         ("streaming_mb", streaming),
         ("stream_kb", (streaming - idle) * 1e3 / streams),
-        ("loaded_mb", megabytes(&roots)),
     ])
+}
+
+/// After load.
+async fn loaded(target: &Target, lengths: &Lengths) -> Result<Figures, String> {
+    // Some take a while to get over streams that break.
+    sleep(HELD).await;
+    full(target, Kind::Chat(SMALL), lengths).await?;
+    Ok(vec![("loaded_mb", megabytes(&target.roots()))])
 }
 
 fn megabytes(roots: &[u32]) -> f64 {
