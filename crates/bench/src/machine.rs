@@ -27,6 +27,12 @@ pub(crate) fn tools() -> PathBuf {
     root().join("target/bench")
 }
 
+/// The router or the fake provider, built beside this program. Not built by it: what compiles would be in the way of
+/// what is measured.
+pub(crate) fn binary(name: &str) -> PathBuf {
+    std::env::current_exe().map(|path| path.with_file_name(name)).unwrap_or_default()
+}
+
 impl Machine {
     /// Looks at it.
     pub(crate) fn look() -> Self {
@@ -45,9 +51,8 @@ impl Machine {
             ("LiteLLM", litellm()),
             ("Portkey", portkey()),
         ];
-        let binary = weighbridge_loadtest::binaries::binary("weighbridge");
         #[expect(clippy::cast_precision_loss, reason = "megabytes")]
-        let binary_mb = fs::metadata(binary).map_or(0.0, |file| file.len() as f64 / 1e6);
+        let binary_mb = fs::metadata(binary("weighbridge")).map_or(0.0, |file| file.len() as f64 / 1e6);
         Self { facts, binary_mb }
     }
 }

@@ -2,9 +2,9 @@
 
 use std::net::SocketAddr;
 
-use weighbridge_loadtest::binaries::binary;
 use weighbridge_loadtest::process::Process;
 
+use crate::machine::binary;
 use crate::process::{Core, pinned};
 
 /// The provider behind all targets. It ends when this is dropped.

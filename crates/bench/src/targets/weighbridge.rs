@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
-use weighbridge_loadtest::binaries::binary;
 use weighbridge_loadtest::http::Client;
 use weighbridge_loadtest::redis::Server;
 
 use super::launch::{free_address, launch};
 use super::{Dialect, Kind, Router, SMALL, Target, Upstream, base, group};
+use crate::machine::binary;
 use crate::process::{Core, pinned};
 
 const PATIENCE: Duration = Duration::from_secs(20);
