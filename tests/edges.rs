@@ -5,6 +5,7 @@ use std::path::Path;
 
 /// Every crate, and the ones of ours that it may depend on.
 const MAY: &[(&str, &[&str])] = &[
+    ("bench", &["fakellm", "loadtest"]),
     ("domain", &[]),
     ("fakellm", &[]),
     ("loadtest", &["domain", "fakellm", "state"]),

@@ -26,10 +26,11 @@
 //! A request's way: `target` (who is meant, and in which `format`) → `credentials` → `formats` (what
 //! is asked, an `ask`, and is it well-formed) → `strict` (can it be served) → `provider` (limits,
 //! counters, the script's turn) → `replies` (what is said) → `formats` again (in which words, or how
-//! a `fault` is worded) → `stream` and `play` (how it reaches the wire).
+//! a `fault` is worded) → `stream` and `play` (how it reaches the wire). [`bare`] has nothing of all this.
 
 mod admin;
 mod ask;
+pub mod bare;
 mod books;
 mod clock;
 mod credentials;

@@ -1,6 +1,7 @@
 //! What CI and contributors call: `cargo xtask test`, `cargo xtask fleet`, `cargo xtask fuzz`,
-//! `cargo xtask setup`, `cargo xtask models FILE`.
+//! `cargo xtask bench`, `cargo xtask setup`, `cargo xtask models FILE`.
 
+mod bench;
 mod fleet;
 mod fuzz;
 mod models;
@@ -19,6 +20,7 @@ fn main() -> ExitCode {
         ["fuzz"] => fuzz::all("600"),
         ["fuzz", seconds] => fuzz::all(seconds),
         ["setup"] => setup::all(),
+        ["bench", rest @ ..] => bench::all(rest),
         ["models", file] => models::extend(file),
         _ => Err(USAGE.to_owned()),
     };
@@ -36,5 +38,7 @@ usage:
   cargo xtask test          install what the tests need, then run format, lints, unit, scenario, fleet and SDK tests
   cargo xtask fleet         run fleets under load and faults for half an hour, and print what they exceeded
   cargo xtask fuzz [SECS]   give any bytes to each wire format's readers and writers, ten minutes each (needs cargo-fuzz)
+  cargo xtask bench [--quick] [ONLY…]
+                            measure what a request costs beside nginx, LiteLLM and Portkey, and write docs/benchmarks.md
   cargo xtask setup         only install what the tests call: Redis, and below target/ the SDKs and Valkey
   cargo xtask models FILE   add or replace rows of the model table from a file of the same columns";

@@ -17,7 +17,15 @@ pub(crate) fn say(text: &str) {
 /// Runs `program` at the top of the repository, its output shown.
 pub(crate) fn run(program: &str, args: &[&str]) -> Result<(), String> {
     say(&format!("$ {program} {}", args.join(" ")));
-    let status = Command::new(program)
+    let mut command = Command::new(program);
+    // Told by cargo to this process; build scripts would take them for a change, and everything would be built anew.
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy();
+        if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(&*name);
+        }
+    }
+    let status = command
         .args(args)
         .current_dir(root())
         .stdin(Stdio::null())

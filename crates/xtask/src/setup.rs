@@ -76,11 +76,11 @@ fn node() -> Result<(), String> {
 }
 
 /// Sees to it that `program` runs with `args`; installs the Debian package that it comes with when it does not.
-fn tool(program: &str, args: &[&str], package: &str) -> Result<(), String> {
+pub(crate) fn tool(program: &str, args: &[&str], package: &str) -> Result<(), String> {
     if has(program, args) {
         return Ok(());
     }
-    let missing = format!("{package} is needed by the tests; install it and try again");
+    let missing = format!("{package} is needed; install it and try again");
     if !has("apt-get", &["--version"]) {
         return Err(missing);
     }
