@@ -5,6 +5,7 @@ use std::path::Path;
 
 /// Every crate, and the ones of ours that it may depend on.
 const MAY: &[(&str, &[&str])] = &[
+    ("cost", &["domain", "loadtest", "server", "state", "telemetry", "weighbridge"]),
     ("domain", &[]),
     ("fakellm", &[]),
     ("loadtest", &["domain", "fakellm", "state"]),

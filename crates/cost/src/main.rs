@@ -1,0 +1,87 @@
+//! What a request costs, counted in instructions and allocations, which no neighbour's load can move.
+
+mod baseline;
+mod callgrind;
+mod case;
+mod client;
+mod cost;
+mod guard;
+mod http;
+mod profile;
+mod serve;
+mod uncounted;
+mod upstream;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::case::Case;
+
+/// What a request costs.
+#[derive(Debug, Parser)]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Counts what requests cost, and compares it with the baseline in the repository.
+    Guard {
+        /// Makes what is counted the baseline.
+        #[arg(long)]
+        bless: bool,
+    },
+    /// Serves one case, for Callgrind to count.
+    Serve {
+        /// The case's name.
+        case: String,
+        /// Requests before counting begins.
+        #[arg(long, default_value_t = 200)]
+        warm: usize,
+        /// Requests that are counted.
+        #[arg(long, default_value_t = 200)]
+        count: usize,
+    },
+}
+
+fn main() -> ExitCode {
+    let done = match Args::parse().command {
+        Command::Guard { bless } => run(guard::run(&baseline(), bless)),
+        Command::Serve { case, warm, count } => serve_case(&case, warm, count),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => complain(&message),
+    }
+}
+
+fn serve_case(name: &str, warm: usize, count: usize) -> Result<(), String> {
+    let case = Case::named(name).ok_or_else(|| format!("there is no case {name:?}"))?;
+    serve::run(case, warm, count).map_err(|error| error.to_string())
+}
+
+/// Runs what only waits for other processes.
+fn run(work: impl Future<Output = Result<(), String>>) -> Result<(), String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| error.to_string())?.block_on(work)
+}
+
+fn baseline() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("baseline.txt")
+}
+
+/// Tells the person at the terminal.
+#[expect(clippy::print_stdout, reason = "a command-line tool")]
+pub(crate) fn say(text: &str) {
+    println!("{text}");
+}
+
+/// Says on standard error why there is nothing more to do.
+#[expect(clippy::print_stderr, reason = "a command-line tool's last words")]
+fn complain(message: &str) -> ExitCode {
+    eprintln!("cost: {message}");
+    ExitCode::FAILURE
+}
