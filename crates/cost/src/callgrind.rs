@@ -56,6 +56,8 @@ async fn cost(name: &str, runs: Runs) -> Result<Cost, String> {
     command
         .args(["--tool=callgrind", "--collect-systime=yes", "--combine-dumps=no"])
         .arg(format!("--toggle-collect={}", uncounted::NAME))
+        // Unless told so, it would count what is uncounted only.
+        .arg("--collect-atstart=yes")
         .arg(format!("--zero-before={}", serve::BEGINS))
         .arg(format!("--dump-before={}", serve::ENDS))
         .arg(format!("--callgrind-out-file={}", path("profile").display()))
