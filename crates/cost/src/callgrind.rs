@@ -54,7 +54,7 @@ async fn cost(name: &str, runs: Runs) -> Result<Cost, String> {
     let path = |name: &str| directory.path().join(name);
     let mut command = Command::new("valgrind");
     command
-        .args(["--tool=callgrind", "--collect-systime=yes", "--combine-dumps=no"])
+        .args(["--tool=callgrind", "--combine-dumps=no"])
         .arg(format!("--toggle-collect={}", uncounted::NAME))
         // Unless told so, it would count what is uncounted only.
         .arg("--collect-atstart=yes")

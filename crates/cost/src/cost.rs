@@ -3,11 +3,11 @@
 /// What one thing costs that is done again and again.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(crate) struct Cost {
-    /// Instructions in the router's process, without those of the kernel.
+    /// Instructions of the router, without those of the kernel.
     pub(crate) instructions: f64,
     /// Calls that allocate, growth among them.
     pub(crate) allocations: f64,
-    /// System calls.
+    /// System calls. Those of the client and of the provider are among them, as many for every request.
     pub(crate) calls: f64,
 }
 

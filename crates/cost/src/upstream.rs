@@ -50,7 +50,8 @@ async fn talk(mut stream: TcpStream, reply: Arc<Reply>, mut seen: watch::Receive
                 return Ok(());
             }
             filled += read;
-            wanted = wanted.or_else(|| head(&buffer[..filled]).map(|Head { length, body, .. }| length + body.unwrap_or(0)));
+            wanted =
+                wanted.or_else(|| head(&buffer[..filled]).map(|Head { length, body, .. }| length + body.unwrap_or(0)));
         }
         match &*reply {
             Reply::Whole(bytes) => stream.write_all(bytes).await?,

@@ -56,7 +56,18 @@ pub(super) fn embeddings(model: &str) -> Vec<u8> {
 /// About `bytes` of words, with what must be escaped here and there.
 fn text(bytes: usize, seed: usize) -> String {
     const WORDS: [&str; 12] = [
-        "the", "scale", "weighs", "a", "\"loaded\"", "lorry,", "and", "says\n", "what", "it", "carries.", "Übergewicht",
+        "the",
+        "scale",
+        "weighs",
+        "a",
+        "\"loaded\"",
+        "lorry,",
+        "and",
+        "says\n",
+        "what",
+        "it",
+        "carries.",
+        "Übergewicht",
     ];
     let mut text = String::new();
     for word in WORDS.iter().cycle().skip(seed) {

@@ -38,15 +38,19 @@ pub(super) fn virtual_keys() -> String {
     let mut config = "virtual_keys:\n".to_owned();
     for name in ["a", "b"] {
         // Writing to a string cannot fail.
-        writeln!(config, "  {name}: {{ provider: openai, api_key: sk-own, custom_host: \"http://UPSTREAM/v1\", {ROOMY} }}")
-            .ok();
+        writeln!(
+            config,
+            "  {name}: {{ provider: openai, api_key: sk-own, custom_host: \"http://UPSTREAM/v1\", {ROOMY} }}"
+        )
+        .ok();
     }
     config + REST
 }
 
 /// A config object of so many levels: conditions, load balances and fallbacks by turns, down to virtual keys.
 pub(super) fn object(levels: usize) -> Value {
-    let leaf = |name: &str, key: &str| json!({ "name": name, "virtual_key": key, "override_params": { "temperature": 0.5 } });
+    let leaf =
+        |name: &str, key: &str| json!({ "name": name, "virtual_key": key, "override_params": { "temperature": 0.5 } });
     let mut node = leaf("served", "a");
     for level in 1..levels {
         let name = format!("level-{level}");
