@@ -17,7 +17,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::callgrind::Runs;
 use crate::case::Case;
+use crate::cost::Cost;
 
 /// What a request costs.
 #[derive(Debug, Parser)]
@@ -33,6 +35,17 @@ enum Command {
         /// Makes what is counted the baseline.
         #[arg(long)]
         bless: bool,
+    },
+    /// Counts what the requests of some cases cost.
+    Count {
+        /// The cases' names: `chat-300b`, `deployments/1000`.
+        cases: Vec<String>,
+        /// Requests before counting begins.
+        #[arg(long, default_value_t = 200)]
+        warm: usize,
+        /// Requests that are counted.
+        #[arg(long, default_value_t = 200)]
+        count: usize,
     },
     /// Serves one case, for Callgrind to count.
     Serve {
@@ -50,6 +63,7 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Args::parse().command {
         Command::Guard { bless } => run(guard::run(&baseline(), bless)),
+        Command::Count { cases, warm, count } => run(tell(cases, Runs { warm, count })),
         Command::Serve { case, warm, count } => serve_case(&case, warm, count),
     };
     match done {
@@ -61,6 +75,14 @@ fn main() -> ExitCode {
 fn serve_case(name: &str, warm: usize, count: usize) -> Result<(), String> {
     let case = Case::named(name).ok_or_else(|| format!("there is no case {name:?}"))?;
     serve::run(case, warm, count).map_err(|error| error.to_string())
+}
+
+async fn tell(cases: Vec<String>, runs: Runs) -> Result<(), String> {
+    let costs = callgrind::costs(cases.clone(), runs).await?;
+    for (case, Cost { instructions, allocations, calls }) in cases.iter().zip(costs) {
+        say(&format!("{case:<20}{instructions:>12.0}{allocations:>10.2}{calls:>8.2}"));
+    }
+    Ok(())
 }
 
 /// Runs what only waits for other processes.
