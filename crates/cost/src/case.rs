@@ -6,8 +6,12 @@ mod growing;
 mod guarded;
 mod replies;
 
+use std::time::Duration;
+
 use crate::upstream::Reply;
 
+pub(crate) use self::configs::{ROOMY, groups};
+pub(crate) use self::growing::{GROWING, Growing};
 pub(crate) use self::guarded::GUARDED;
 
 /// One thing that is asked again and again.
@@ -27,6 +31,16 @@ pub(crate) struct Case {
     pub(crate) log: &'static str,
 }
 
+/// A stream of so many chunks, one `every` so often.
+pub(crate) fn ticking(chunks: u32, every: Duration) -> Case {
+    Case::new(groups(1, 4, "openai/m", ROOMY), guarded::stream_request(), replies::ticking(chunks, every))
+}
+
+/// A chat of 300 B with a file of so many deployments.
+pub(crate) fn among(deployments: usize) -> Option<Case> {
+    growing::case("deployments", deployments)
+}
+
 impl Case {
     /// A case by its name: one of [`GUARDED`], or a quantity and how much of it, `deployments/100`.
     pub(crate) fn named(name: &str) -> Option<Self> {
@@ -37,7 +51,7 @@ impl Case {
     }
 
     /// `request`, sent to a router with `config`, answered with 200.
-    fn new(config: String, request: Vec<u8>, reply: Reply) -> Self {
+    pub(crate) fn new(config: String, request: Vec<u8>, reply: Reply) -> Self {
         Self { config, requests: vec![request], reply, status: 200, parts: 1, log: "warn" }
     }
 }
@@ -46,13 +60,13 @@ impl Case {
 mod tests {
     use weighbridge::replica::Replica;
 
-    use super::{Case, GUARDED};
+    use super::{Case, GROWING, GUARDED};
 
     #[test]
     fn every_configuration_serves() {
-        let growing = ["deployments/10", "spread/16", "groups/10", "members/4", "depth/8", "body/300"];
-        for name in GUARDED.iter().map(|(name, _)| *name).chain(growing) {
-            let case = Case::named(name).unwrap_or_else(|| panic!("there is no case {name}"));
+        let growing = GROWING.iter().map(|growing| format!("{}/{}", growing.name, growing.amounts[0]));
+        for name in GUARDED.iter().map(|(name, _)| (*name).to_owned()).chain(growing) {
+            let case = Case::named(&name).unwrap_or_else(|| panic!("there is no case {name}"));
             let config = case.config.replace("UPSTREAM", "127.0.0.1:9");
             Replica::from_yaml(&config).unwrap_or_else(|error| panic!("{name}: {error}\n{config}"));
         }

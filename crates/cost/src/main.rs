@@ -5,6 +5,7 @@ mod callgrind;
 mod case;
 mod client;
 mod cost;
+mod growth;
 mod guard;
 mod http;
 mod profile;
@@ -36,6 +37,8 @@ enum Command {
         #[arg(long)]
         bless: bool,
     },
+    /// Measures how a request's cost grows, and writes `docs/growth.md`.
+    Growth,
     /// Counts what the requests of some cases cost.
     Count {
         /// The cases' names: `chat-300b`, `deployments/1000`.
@@ -62,7 +65,8 @@ enum Command {
 
 fn main() -> ExitCode {
     let done = match Args::parse().command {
-        Command::Guard { bless } => run(guard::run(&baseline(), bless)),
+        Command::Guard { bless } => run(guard::run(&in_repository("crates/cost/baseline.txt"), bless)),
+        Command::Growth => run(growth::run(&in_repository("docs/growth.md"))),
         Command::Count { cases, warm, count } => run(tell(cases, Runs { warm, count })),
         Command::Serve { case, warm, count } => serve_case(&case, warm, count),
     };
@@ -91,8 +95,9 @@ fn run(work: impl Future<Output = Result<(), String>>) -> Result<(), String> {
     runtime.map_err(|error| error.to_string())?.block_on(work)
 }
 
-fn baseline() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("baseline.txt")
+/// Where a file of the repository is.
+fn in_repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap_or(Path::new("")).join(path)
 }
 
 /// Tells the person at the terminal.

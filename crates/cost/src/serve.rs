@@ -3,7 +3,7 @@
 use std::hint::black_box;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -81,7 +81,11 @@ async fn all(case: Case, warm: usize, count: usize) -> Result<(), ServeError> {
 
 /// Starts a router with `config` before `upstream`, and says where it listens.
 async fn start(config: &str, upstream: SocketAddr) -> Result<SocketAddr, ServeError> {
-    let replica = Replica::from_yaml(&config.replace("UPSTREAM", &upstream.to_string()))?;
+    listen(&Replica::from_yaml(&config.replace("UPSTREAM", &upstream.to_string()))?).await
+}
+
+/// Serves `replica` for as long as the runtime lives, and says where it listens.
+pub(crate) async fn listen(replica: &Arc<Replica>) -> Result<SocketAddr, ServeError> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
     let drain = Drain::new();

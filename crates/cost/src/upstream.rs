@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -18,6 +19,8 @@ pub(crate) enum Reply {
     Whole(Vec<u8>),
     /// Piece by piece: the next one once a client has seen so many events as there were pieces.
     Paced(Vec<Vec<u8>>),
+    /// Piece by piece: one in so much time.
+    Ticking(Vec<Vec<u8>>, Duration),
 }
 
 /// How many events of the reply under way the client has seen.
@@ -60,6 +63,12 @@ async fn talk(mut stream: TcpStream, reply: Arc<Reply>, mut seen: watch::Receive
                     // The client is there for as long as the provider is.
                     seen.wait_for(|seen| *seen >= count).await.ok();
                     stream.write_all(piece).await?;
+                }
+            }
+            Reply::Ticking(pieces, every) => {
+                for piece in pieces {
+                    stream.write_all(piece).await?;
+                    tokio::time::sleep(*every).await;
                 }
             }
         }

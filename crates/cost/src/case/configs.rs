@@ -5,10 +5,10 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 
 /// Limits that are kept and never reached.
-pub(super) const ROOMY: &str = "rpm: 1000000, tpm: 1000000000";
+pub(crate) const ROOMY: &str = "rpm: 1000000, tpm: 1000000000";
 
 /// What every configuration has beside its deployments.
-const REST: &str = "router_settings: { num_retries: 0 }\ngeneral_settings: { master_key: sk-router }\n";
+const REST: &str = "general_settings: { master_key: sk-router }\nrouter_settings: { num_retries: 0 }\n";
 
 /// The name of a group by its number.
 pub(super) fn group(number: usize) -> String {
@@ -16,7 +16,7 @@ pub(super) fn group(number: usize) -> String {
 }
 
 /// So many groups of `members` deployments of `model` each, each with `limits`.
-pub(super) fn groups(groups: usize, members: usize, model: &str, limits: &str) -> String {
+pub(crate) fn groups(groups: usize, members: usize, model: &str, limits: &str) -> String {
     let mut config = "model_list:\n".to_owned();
     for number in 0..groups {
         let group = group(number);
@@ -31,6 +31,11 @@ pub(super) fn groups(groups: usize, members: usize, model: &str, limits: &str) -
         }
     }
     config + REST
+}
+
+/// `config`, whose groups pick by `strategy`.
+pub(super) fn by(strategy: &str, config: &str) -> String {
+    config.replace("router_settings: {", &format!("router_settings: {{ routing_strategy: {strategy},"))
 }
 
 /// Virtual keys for the targets of [`object`].

@@ -1,8 +1,41 @@
 //! The cases of which there may be more and more.
 
-use super::configs::{ROOMY, group, groups};
+use super::configs::{ROOMY, by, group, groups};
 use super::guarded::by_object;
 use super::{Case, bodies, replies};
+
+/// A quantity of which there may be more and more.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Growing {
+    /// Its name in those of cases.
+    pub(crate) name: &'static str,
+    /// What it is.
+    pub(crate) title: &'static str,
+    /// How much of it is tried.
+    pub(crate) amounts: &'static [usize],
+    /// Whether all of it is used in turn, and not only a part that is always the same.
+    pub(crate) is_used_whole: bool,
+}
+
+/// All of them.
+pub(crate) const GROWING: &[Growing] = &[
+    part("deployments", "deployments in groups of 4, one group asked", &[10, 100, 1000, 10_000]),
+    Growing { is_used_whole: true, ..part("spread", "the same, all groups asked in turn", &[10, 100, 1000, 10_000]) },
+    part("groups", "groups of one deployment", &[10, 100, 1000, 10_000]),
+    part("members", "deployments in the group that is asked, `simple-shuffle`", SIZES),
+    part("members-by-usage", "the same, `usage-based-routing-v2`", SIZES),
+    part("members-by-latency", "the same, `latency-based-routing`", SIZES),
+    part("members-by-busy", "the same, `least-busy`", SIZES),
+    part("depth", "levels of a config object", &[1, 2, 4, 8]),
+    part("body", "bytes of the body", &[300, 1000, 10_000, 100_000, 1_000_000]),
+];
+
+/// Sizes of groups.
+const SIZES: &[usize] = &[4, 16, 64, 256];
+
+const fn part(name: &'static str, title: &'static str, amounts: &'static [usize]) -> Growing {
+    Growing { name, title, amounts, is_used_whole: false }
+}
 
 /// As many deployments as make a group.
 const MEMBERS: usize = 4;
@@ -12,24 +45,21 @@ pub(super) fn case(quantity: &str, amount: usize) -> Option<Case> {
     let chat = |config, model: &str, bytes| Case::new(config, bodies::chat(model, bytes), replies::chat());
     let of = |count, members| groups(count, members, "openai/m", ROOMY);
     Some(match quantity {
-        // Deployments in the file, of which one group is asked.
         "deployments" => {
             let count = amount.div_ceil(MEMBERS);
             chat(of(count, MEMBERS), &group(count / 2), 300)
         }
-        // The same, all groups asked in turn.
         "spread" => {
             let count = amount.div_ceil(MEMBERS);
             let requests = (0..count).map(|number| bodies::chat(&group(number), 300)).collect();
             Case { requests, ..chat(of(count, MEMBERS), "", 300) }
         }
-        // Groups of one deployment.
         "groups" => chat(of(amount, 1), &group(amount / 2), 300),
-        // Deployments in the group that is asked.
         "members" => chat(of(1, amount), &group(0), 300),
-        // Levels of a config object.
+        "members-by-usage" => chat(by("usage-based-routing-v2", &of(1, amount)), &group(0), 300),
+        "members-by-latency" => chat(by("latency-based-routing", &of(1, amount)), &group(0), 300),
+        "members-by-busy" => chat(by("least-busy", &of(1, amount)), &group(0), 300),
         "depth" => by_object(amount),
-        // Bytes of the body.
         "body" => chat(of(1, MEMBERS), &group(0), amount),
         _ => return None,
     })

@@ -27,10 +27,7 @@ const GROUP: &str = "group-0";
 pub(super) fn case(name: &str) -> Option<Case> {
     let four = || groups(1, 4, "openai/m", ROOMY);
     let chat = |bytes| Case::new(four(), bodies::chat(GROUP, bytes), replies::chat());
-    let stream = |reply| {
-        let asks = json!({ "stream": true, "stream_options": { "include_usage": true } });
-        Case { parts: CHUNKS, ..Case::new(four(), bodies::chat_with(GROUP, 300, "", &asks), reply) }
-    };
+    let stream = |reply| Case { parts: CHUNKS, ..Case::new(four(), stream_request(), reply) };
     Some(match name {
         "chat-300b" => chat(300),
         "chat-10kb" => chat(10_000),
@@ -48,6 +45,12 @@ pub(super) fn case(name: &str) -> Option<Case> {
         }
         _ => return None,
     })
+}
+
+/// A chat whose answer is to be a stream.
+pub(super) fn stream_request() -> Vec<u8> {
+    let asks = json!({ "stream": true, "stream_options": { "include_usage": true } });
+    bodies::chat_with(GROUP, 300, "", &asks)
 }
 
 /// A chat by a config object of so many levels.

@@ -1,6 +1,7 @@
 //! Replies as providers send them.
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -52,6 +53,11 @@ pub(super) fn embedding() -> Reply {
 /// A stream of `count` chunks of text, one at a time.
 pub(super) fn paced(count: u32) -> Reply {
     Reply::Paced(pieces(count))
+}
+
+/// The same, one `every` so often.
+pub(super) fn ticking(count: u32, every: Duration) -> Reply {
+    Reply::Ticking(pieces(count), every)
 }
 
 /// The same, all at once.
