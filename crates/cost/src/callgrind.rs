@@ -25,11 +25,11 @@ pub(crate) struct Runs {
     pub(crate) count: usize,
 }
 
-/// The costs of the cases called `names`, in the same order, as many at a time as there are cores.
-pub(crate) async fn costs(names: Vec<String>, runs: Runs) -> Result<Vec<Cost>, String> {
+/// The costs of the cases of these names, in the same order, as many at a time as there are cores.
+pub(crate) async fn costs(cases: Vec<(String, Runs)>) -> Result<Vec<Cost>, String> {
     let cores = Arc::new(Semaphore::new(available_parallelism().map_or(1, usize::from)));
     let mut running = JoinSet::new();
-    for (place, name) in names.into_iter().enumerate() {
+    for (place, (name, runs)) in cases.into_iter().enumerate() {
         let cores = Arc::clone(&cores);
         running.spawn(async move {
             // It is never closed.

@@ -29,9 +29,9 @@ pub(crate) async fn run(path: &Path, is_blessed: bool) -> Result<(), String> {
         say("the baseline is one of x86_64: nothing was counted");
         return Ok(());
     }
-    let names: Vec<String> = GUARDED.iter().map(|(name, _)| (*name).to_owned()).collect();
-    let costs = callgrind::costs(names.clone(), RUNS).await?;
-    let now = Baseline { tools: tools(), costs: names.into_iter().zip(costs).collect() };
+    let names = || GUARDED.iter().map(|(name, _)| (*name).to_owned());
+    let costs = callgrind::costs(names().map(|name| (name, RUNS)).collect()).await?;
+    let now = Baseline { tools: tools(), costs: names().zip(costs).collect() };
     let before = match fs::read_to_string(path) {
         Ok(text) => Baseline::read(&text)?,
         Err(_) => Baseline::default(),

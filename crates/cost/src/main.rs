@@ -82,7 +82,7 @@ fn serve_case(name: &str, warm: usize, count: usize) -> Result<(), String> {
 }
 
 async fn tell(cases: Vec<String>, runs: Runs) -> Result<(), String> {
-    let costs = callgrind::costs(cases.clone(), runs).await?;
+    let costs = callgrind::costs(cases.iter().map(|case| (case.clone(), runs)).collect()).await?;
     for (case, Cost { instructions, allocations, calls }) in cases.iter().zip(costs) {
         say(&format!("{case:<20}{instructions:>12.0}{allocations:>10.2}{calls:>8.2}"));
     }

@@ -35,7 +35,7 @@ fn chat_body(model: &str, bytes: usize, more: &Value) -> String {
     let mut messages: Vec<Value> = Vec::new();
     // Turns of some hundred bytes, as people and models write them.
     while left > 50 {
-        let role = if messages.len() % 2 == 0 { "user" } else { "assistant" };
+        let role = if messages.len().is_multiple_of(2) { "user" } else { "assistant" };
         let content = text(left.min(600).saturating_sub(40), messages.len());
         let message = json!({ "role": role, "content": content });
         left = left.saturating_sub(message.to_string().len() + 1);

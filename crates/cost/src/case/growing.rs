@@ -20,12 +20,12 @@ pub(crate) struct Growing {
 /// All of them.
 pub(crate) const GROWING: &[Growing] = &[
     part("deployments", "deployments in groups of 4, one group asked", &[10, 100, 1000, 10_000]),
-    Growing { is_used_whole: true, ..part("spread", "the same, all groups asked in turn", &[10, 100, 1000, 10_000]) },
+    whole("spread", "the same, all groups asked in turn", &[10, 100, 1000, 10_000]),
     part("groups", "groups of one deployment", &[10, 100, 1000, 10_000]),
-    part("members", "deployments in the group that is asked, `simple-shuffle`", SIZES),
-    part("members-by-usage", "the same, `usage-based-routing-v2`", SIZES),
-    part("members-by-latency", "the same, `latency-based-routing`", SIZES),
-    part("members-by-busy", "the same, `least-busy`", SIZES),
+    whole("members", "deployments in the group that is asked, by least usage", SIZES),
+    whole("members-by-shuffle", "the same, `simple-shuffle`", SIZES),
+    whole("members-by-latency", "the same, `latency-based-routing`", SIZES),
+    whole("members-by-busy", "the same, `least-busy`", SIZES),
     part("depth", "levels of a config object", &[1, 2, 4, 8]),
     part("body", "bytes of the body", &[300, 1000, 10_000, 100_000, 1_000_000]),
 ];
@@ -35,6 +35,10 @@ const SIZES: &[usize] = &[4, 16, 64, 256];
 
 const fn part(name: &'static str, title: &'static str, amounts: &'static [usize]) -> Growing {
     Growing { name, title, amounts, is_used_whole: false }
+}
+
+const fn whole(name: &'static str, title: &'static str, amounts: &'static [usize]) -> Growing {
+    Growing { name, title, amounts, is_used_whole: true }
 }
 
 /// As many deployments as make a group.
@@ -56,7 +60,7 @@ pub(super) fn case(quantity: &str, amount: usize) -> Option<Case> {
         }
         "groups" => chat(of(amount, 1), &group(amount / 2), 300),
         "members" => chat(of(1, amount), &group(0), 300),
-        "members-by-usage" => chat(by("usage-based-routing-v2", &of(1, amount)), &group(0), 300),
+        "members-by-shuffle" => chat(by("simple-shuffle", &of(1, amount)), &group(0), 300),
         "members-by-latency" => chat(by("latency-based-routing", &of(1, amount)), &group(0), 300),
         "members-by-busy" => chat(by("least-busy", &of(1, amount)), &group(0), 300),
         "depth" => by_object(amount),
