@@ -25,6 +25,12 @@ pub(crate) struct Runs {
     pub(crate) count: usize,
 }
 
+impl Runs {
+    /// Long enough that everything is warm, and short enough for CI. One second of the router's time is counted, so that what
+    /// happens once a second is in it once.
+    pub(crate) const USUAL: Self = Self { warm: 200, count: 200 };
+}
+
 /// The costs of the cases of these names, in the same order, as many at a time as there are cores.
 pub(crate) async fn costs(cases: Vec<(String, Runs)>) -> Result<Vec<Cost>, String> {
     let cores = Arc::new(Semaphore::new(available_parallelism().map_or(1, usize::from)));
@@ -50,6 +56,14 @@ pub(crate) async fn costs(cases: Vec<(String, Runs)>) -> Result<Vec<Cost>, Strin
 /// What one of the things costs that the case called `name` is about.
 async fn cost(name: &str, runs: Runs) -> Result<Cost, String> {
     let case = Case::named(name).ok_or("there is no such case")?;
+    let total = profile::total(&profile(name, runs).await?).ok_or("callgrind counted nothing")?;
+    #[expect(clippy::cast_precision_loss, reason = "some hundreds")]
+    let requests = runs.count as f64;
+    Ok(total.each(requests * f64::from(case.parts)))
+}
+
+/// What Callgrind writes about the case called `name`.
+pub(crate) async fn profile(name: &str, runs: Runs) -> Result<String, String> {
     let directory = tempfile::tempdir().map_err(|error| error.to_string())?;
     let path = |name: &str| directory.path().join(name);
     let mut command = Command::new("valgrind");
@@ -76,8 +90,5 @@ async fn cost(name: &str, runs: Runs) -> Result<Cost, String> {
         return Err(format!("{status}\n{}{}", read("said"), read("log")));
     }
     // What was counted before the end of measuring; the rest comes after it.
-    let total = profile::total(&read("profile.1")).ok_or("callgrind counted nothing")?;
-    #[expect(clippy::cast_precision_loss, reason = "some hundreds")]
-    let requests = runs.count as f64;
-    Ok(total.each(requests * f64::from(case.parts)))
+    Ok(read("profile.1"))
 }

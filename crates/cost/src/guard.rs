@@ -12,13 +12,10 @@ use crate::callgrind::{self, Runs};
 use crate::case::GUARDED;
 use crate::say;
 
-/// Long enough that everything is warm, and short enough for CI. One second of the router's time is counted, so that what
-/// happens once a second is in it once.
-const RUNS: Runs = Runs { warm: 200, count: 200 };
-
 /// What is said when something has grown.
-const GREW: &str = "Requests cost more than the baseline allows. Make it cheaper; or `cargo xtask cost --bless`, and say in the commit \
-                    what it buys.";
+const GREW: &str = "\
+Requests cost more than the baseline allows. `target/cost/cost profile CASE FILE` and `callgrind_annotate --inclusive=yes FILE` show where.
+Make it cheaper; or `cargo xtask cost --bless`, and say in the commit what it buys.";
 
 /// Counts all cases and compares them with the baseline at `path`, which they become where it is `blessed`.
 ///
@@ -30,7 +27,7 @@ pub(crate) async fn run(path: &Path, is_blessed: bool) -> Result<(), String> {
         return Ok(());
     }
     let names = || GUARDED.iter().map(|(name, _)| (*name).to_owned());
-    let costs = callgrind::costs(names().map(|name| (name, RUNS)).collect()).await?;
+    let costs = callgrind::costs(names().map(|name| (name, Runs::USUAL)).collect()).await?;
     let now = Baseline { tools: tools(), costs: names().zip(costs).collect() };
     let before = match fs::read_to_string(path) {
         Ok(text) => Baseline::read(&text)?,

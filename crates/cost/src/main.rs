@@ -44,21 +44,28 @@ enum Command {
         /// The cases' names: `chat-300b`, `deployments/1000`.
         cases: Vec<String>,
         /// Requests before counting begins.
-        #[arg(long, default_value_t = 200)]
+        #[arg(long, default_value_t = Runs::USUAL.warm)]
         warm: usize,
         /// Requests that are counted.
-        #[arg(long, default_value_t = 200)]
+        #[arg(long, default_value_t = Runs::USUAL.count)]
         count: usize,
+    },
+    /// Writes what Callgrind found about a case to a file, for `callgrind_annotate --inclusive=yes` and its like.
+    Profile {
+        /// The case's name.
+        case: String,
+        /// The file.
+        to: PathBuf,
     },
     /// Serves one case, for Callgrind to count.
     Serve {
         /// The case's name.
         case: String,
         /// Requests before counting begins.
-        #[arg(long, default_value_t = 200)]
+        #[arg(long, default_value_t = Runs::USUAL.warm)]
         warm: usize,
         /// Requests that are counted.
-        #[arg(long, default_value_t = 200)]
+        #[arg(long, default_value_t = Runs::USUAL.count)]
         count: usize,
     },
 }
@@ -68,6 +75,7 @@ fn main() -> ExitCode {
         Command::Guard { bless } => run(guard::run(&in_repository("crates/cost/baseline.txt"), bless)),
         Command::Growth => run(growth::run(&in_repository("docs/growth.md"))),
         Command::Count { cases, warm, count } => run(tell(cases, Runs { warm, count })),
+        Command::Profile { case, to } => run(keep(case, to)),
         Command::Serve { case, warm, count } => serve_case(&case, warm, count),
     };
     match done {
@@ -87,6 +95,11 @@ async fn tell(cases: Vec<String>, runs: Runs) -> Result<(), String> {
         say(&format!("{case:<20}{instructions:>12.0}{allocations:>10.2}{calls:>8.2}"));
     }
     Ok(())
+}
+
+async fn keep(case: String, to: PathBuf) -> Result<(), String> {
+    let profile = callgrind::profile(&case, Runs::USUAL).await?;
+    std::fs::write(&to, profile).map_err(|error| format!("{}: {error}", to.display()))
 }
 
 /// Runs what only waits for other processes.

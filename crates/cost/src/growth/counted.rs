@@ -6,9 +6,6 @@ use crate::callgrind::{self, Runs};
 use crate::case::{GROWING, Growing};
 use crate::cost::Cost;
 
-/// Requests of each case.
-const RUNS: Runs = Runs { warm: 200, count: 200 };
-
 const HEAD: &str = "\
 ## Instructions
 
@@ -54,7 +51,7 @@ fn runs(growing: &Growing, amount: usize) -> Runs {
         true => amount,
         false => 0,
     };
-    Runs { warm: RUNS.warm.max(used), ..RUNS }
+    Runs { warm: Runs::USUAL.warm.max(used), ..Runs::USUAL }
 }
 
 /// A number with a comma at every third digit.
