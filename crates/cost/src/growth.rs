@@ -1,6 +1,7 @@
 //! How the cost of a request grows with what is around it: `docs/growth.md`.
 
 mod counted;
+mod cpu;
 mod fleet;
 mod latency;
 mod machine;
@@ -11,6 +12,8 @@ mod streams;
 use std::fs;
 use std::path::Path;
 
+use clap::ValueEnum;
+
 use crate::say;
 
 const HEAD: &str = "\
@@ -20,24 +23,49 @@ What a request costs when there is more of something. Written by `cargo xtask gr
 
 ";
 
+/// What is measured together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Section {
+    Instructions,
+    Streams,
+    Reload,
+    Redis,
+}
+
+const ALL: [Section; 4] = [Section::Instructions, Section::Streams, Section::Reload, Section::Redis];
+
 /// Measures everything and writes it to `path`.
 ///
 /// # Errors
 /// What could not be measured.
 pub(crate) async fn run(path: &Path) -> Result<(), String> {
     let mut page = HEAD.to_owned() + &machine::section().await;
-    let mut add = |what: &str, section: Result<String, String>| {
-        let section = section.map_err(|error| format!("{what}: {error}"))?;
-        say(&section);
+    for section in ALL {
+        let text = measure(section).await?;
+        say(&text);
         page.push('\n');
-        page.push_str(&section);
-        Ok::<(), String>(())
-    };
-    add("instructions", counted::section().await)?;
-    add("streams", streams::section().await)?;
-    add("reload", reload::section().await)?;
-    let (turns, costs) = redis::section().await?;
-    add("Redis", Ok(turns))?;
-    add("fleets", fleet::section(costs).await)?;
+        page.push_str(&text);
+    }
     fs::write(path, page).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// Measures a section and shows it.
+///
+/// # Errors
+/// What could not be measured.
+pub(crate) async fn tell(section: Section) -> Result<(), String> {
+    say(&measure(section).await?);
+    Ok(())
+}
+
+async fn measure(section: Section) -> Result<String, String> {
+    match section {
+        Section::Instructions => counted::section().await,
+        Section::Streams => streams::section().await,
+        Section::Reload => reload::section().await,
+        Section::Redis => {
+            let (turns, costs) = redis::section().await?;
+            Ok(turns + "\n" + &fleet::section(costs).await?)
+        }
+    }
 }

@@ -38,7 +38,11 @@ enum Command {
         bless: bool,
     },
     /// Measures how a request's cost grows, and writes `docs/growth.md`.
-    Growth,
+    Growth {
+        /// Measures one section only, and writes nothing.
+        #[arg(long)]
+        only: Option<growth::Section>,
+    },
     /// Counts what the requests of some cases cost.
     Count {
         /// The cases' names: `chat-300b`, `deployments/1000`.
@@ -73,7 +77,8 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Args::parse().command {
         Command::Guard { bless } => run(guard::run(&in_repository("crates/cost/baseline.txt"), bless)),
-        Command::Growth => run(growth::run(&in_repository("docs/growth.md"))),
+        Command::Growth { only: Some(section) } => run(growth::tell(section)),
+        Command::Growth { only: None } => run(growth::run(&in_repository("docs/growth.md"))),
         Command::Count { cases, warm, count } => run(tell(cases, Runs { warm, count })),
         Command::Profile { case, to } => run(keep(case, to)),
         Command::Serve { case, warm, count } => serve_case(&case, warm, count),

@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep};
 use weighbridge::replica::Replica;
 use weighbridge_domain::deployment::Deployment;
 use weighbridge_domain::event::{Event, Observer};
+use weighbridge_domain::group::ModelGroup;
 use weighbridge_domain::limits::Tokens;
 use weighbridge_domain::table::RoutingTable;
 use weighbridge_domain::time::Timestamp;
@@ -22,23 +23,32 @@ use crate::case::{ROOMY, groups};
 /// Groups of four deployments.
 const GROUPS: usize = 75;
 const MEMBERS: usize = 4;
-/// Replicas, and requests of each that wait for admission at once.
-const LOADS: [(usize, usize); 7] = [(1, 1), (1, 4), (1, 16), (1, 64), (3, 1), (3, 22), (10, 7)];
+/// Replicas, requests of each that wait for admission at once, and groups that they ask.
+const LOADS: [(usize, usize, usize); 8] = [
+    (1, 1, GROUPS),
+    (1, 4, GROUPS),
+    (1, 16, GROUPS),
+    (1, 64, GROUPS),
+    (3, 22, GROUPS),
+    (10, 7, GROUPS),
+    (1, 64, 1),
+    (3, 22, 1),
+];
 /// For how long each is measured.
 const LASTS: Duration = Duration::from_secs(4);
 /// Replicas that do nothing.
-const IDLE: [usize; 3] = [10, 100, 1000];
+const IDLE: [usize; 3] = [3, 10, 100];
 /// How long replicas may take to join.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 const HEAD: &str = "\
 ## Redis: a turn
 
-A request is an ask for admission among four deployments with limits, and the word that it has ended; 75 groups are asked by chance.
-Processor time is what `redis-server` says of itself.
+A request is an ask for admission among four deployments with limits, and the word that it has ended. Groups are asked by chance: the
+more there are, the more windows a turn opens. Processor time is what `redis-server` says of itself.
 
-| replicas | requests at once | asks a turn | CPU a turn | CPU a request |
-|--:|--:|--:|--:|--:|
+| replicas | requests at once | groups | asks a turn | CPU a turn | CPU a request |
+|--:|--:|--:|--:|--:|--:|
 ";
 const IDLE_HEAD: &str = "
 Replicas that nobody asks, before 300 deployments: heartbeats, and snapshots of what others did.
@@ -54,8 +64,8 @@ pub(super) struct Costs {
     pub(super) turn: f64,
     /// Of each request in it.
     pub(super) request: f64,
-    /// Of a replica in a second, whatever it is asked; by how many there are.
-    pub(super) idle: [(usize, f64); IDLE.len()],
+    /// Of a replica in a second, whatever it is asked, when there are many.
+    pub(super) replica: f64,
 }
 
 /// The tables, and what they come to.
@@ -64,20 +74,28 @@ pub(super) async fn section() -> Result<(String, Costs), String> {
     let table = table(&server)?;
     let mut text = HEAD.to_owned();
     let mut points = Vec::new();
-    for (replicas, width) in LOADS {
+    for (replicas, width, groups) in LOADS {
         server.flush().await;
-        let Load { asks, turn } = load(&server, &table, replicas, width).await;
-        points.push((asks, turn));
+        let Load { asks, turn } = load(&server, &table, (replicas, width, groups)).await;
+        if groups == GROUPS {
+            points.push((asks, turn));
+        }
         // Writing to a string cannot fail.
-        writeln!(text, "| {replicas} | {} | {asks:.1} | {turn:.0} µs | {:.1} µs |", replicas * width, turn / asks).ok();
+        writeln!(
+            text,
+            "| {replicas} | {} | {groups} | {asks:.1} | {turn:.0} µs | {:.1} µs |",
+            replicas * width,
+            turn / asks
+        )
+        .ok();
     }
     let (turn, request) = line(&points);
     text.push_str(IDLE_HEAD);
     let mut costs = Costs { turn, request, ..Costs::default() };
-    for (place, replicas) in IDLE.into_iter().enumerate() {
+    for replicas in IDLE {
         server.flush().await;
         let (commands, cpu) = idle(&server, &table, replicas).await;
-        costs.idle[place] = (replicas, cpu);
+        costs.replica = cpu;
         writeln!(text, "| {replicas} | {commands:.1} | {cpu:.0} µs |").ok();
     }
     Ok((text, costs))
@@ -133,12 +151,13 @@ struct Load {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "some hundred thousand")]
-async fn load(server: &Server, table: &Arc<RoutingTable>, replicas: usize, width: usize) -> Load {
+async fn load(server: &Server, table: &Arc<RoutingTable>, (replicas, width, groups): (usize, usize, usize)) -> Load {
     let calls = Arc::new(Calls::default());
     let fleet = fleet(table, replicas, &calls).await;
     let mut asking = JoinSet::new();
     for (number, store) in fleet.iter().flat_map(|store| (0..width).map(move |_| store)).enumerate() {
-        asking.spawn(ask(Arc::clone(store), Arc::clone(table), number));
+        let asked = table.groups().take(groups).cloned().collect();
+        asking.spawn(ask(Arc::clone(store), asked, number));
     }
     sleep(LASTS / 4).await;
     let count = || (calls.turns.load(Ordering::Relaxed) as f64, calls.asks.load(Ordering::Relaxed) as f64);
@@ -152,8 +171,7 @@ async fn load(server: &Server, table: &Arc<RoutingTable>, replicas: usize, width
 }
 
 /// One request after another, each of a group by chance.
-async fn ask(store: Arc<dyn SharedState>, table: Arc<RoutingTable>, seed: usize) {
-    let groups: Vec<_> = table.groups().cloned().collect();
+async fn ask(store: Arc<dyn SharedState>, groups: Vec<Arc<ModelGroup>>, seed: usize) {
     let mut number = seed;
     let tokens = Tokens { input: 60, output: 100 };
     let candidate =
@@ -189,9 +207,8 @@ async fn idle(server: &Server, table: &Arc<RoutingTable>, replicas: usize) -> (f
 }
 
 async fn close(fleet: Vec<Arc<dyn SharedState>>) {
-    for store in fleet {
-        store.close().await;
-    }
+    let closing: JoinSet<()> = fleet.into_iter().map(|store| async move { store.close().await }).collect();
+    closing.join_all().await;
 }
 
 /// The line through `points` that misses them least: where it begins, and how much it rises.

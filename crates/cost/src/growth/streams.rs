@@ -1,9 +1,7 @@
 //! What a chunk costs while more and more streams are open.
 
 use std::fmt::Write;
-use std::fs;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +9,9 @@ use tokio::runtime::Builder;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
+use weighbridge::replica::Replica;
 
+use super::cpu::Thread;
 use crate::case::{Case, ticking};
 use crate::client::Client;
 use crate::serve;
@@ -65,9 +65,9 @@ async fn measure(streams: usize) -> Result<(f64, f64), String> {
     }
     sleep(BEGINS).await;
     let chunks = || seen.iter().map(|seen| *seen.borrow()).sum::<usize>();
-    let (chunks_before, cpu_before) = (chunks(), router.cpu()?);
+    let (chunks_before, cpu_before) = (chunks(), router.thread.seconds()?);
     sleep(LASTS).await;
-    let (count, cpu) = ((chunks() - chunks_before) as f64, router.cpu()? - cpu_before);
+    let (count, cpu) = ((chunks() - chunks_before) as f64, router.thread.seconds()? - cpu_before);
     match clients.try_join_next() {
         None => Ok((count / LASTS.as_secs_f64(), cpu / count)),
         Some(ended) => Err(format!("a stream ended early: {ended:?}")),
@@ -82,8 +82,7 @@ async fn read(router: SocketAddr, case: Arc<Case>, seen: Seen) -> std::io::Resul
 /// A router in a thread of its own, so that its processor time is known.
 struct Apart {
     address: SocketAddr,
-    /// Where the kernel tells how long the thread has run.
-    times: PathBuf,
+    thread: Thread,
     /// The router ends when this is dropped.
     _stop: oneshot::Sender<()>,
 }
@@ -94,10 +93,9 @@ impl Apart {
         let (stop, stopped) = oneshot::channel();
         std::thread::spawn(move || {
             let started = async {
-                let replica = weighbridge::replica::Replica::from_yaml(&config).map_err(|error| error.to_string())?;
+                let replica = Replica::from_yaml(&config).map_err(|error| error.to_string())?;
                 let address = serve::listen(&replica).await.map_err(|error| error.to_string())?;
-                let thread = fs::read_link("/proc/thread-self").map_err(|error| error.to_string())?;
-                Ok::<_, String>((address, PathBuf::from("/proc").join(thread).join("schedstat")))
+                Ok::<_, String>((address, Thread::this()?))
             };
             let served = async {
                 // Whoever asked may be gone, and then this ends as well.
@@ -110,14 +108,7 @@ impl Apart {
                 Err(_) => drop(served),
             }
         });
-        let (address, times) = told.await.map_err(|_| "no runtime")??;
-        Ok(Self { address, times, _stop: stop })
-    }
-
-    /// Processor time so far, in seconds.
-    fn cpu(&self) -> Result<f64, String> {
-        let text = fs::read_to_string(&self.times).map_err(|error| error.to_string())?;
-        let nanoseconds: f64 = text.split(' ').next().and_then(|ns| ns.parse().ok()).ok_or("no schedstat")?;
-        Ok(nanoseconds / 1e9)
+        let (address, thread) = told.await.map_err(|_| "no runtime")??;
+        Ok(Self { address, thread, _stop: stop })
     }
 }
