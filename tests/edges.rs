@@ -6,6 +6,7 @@ use std::path::Path;
 /// Every crate, and the ones of ours that it may depend on.
 const MAY: &[(&str, &[&str])] = &[
     ("bench", &["fakellm", "loadtest"]),
+    ("cost", &["domain", "loadtest", "server", "state", "telemetry", "weighbridge"]),
     ("domain", &[]),
     ("fakellm", &[]),
     ("loadtest", &["domain", "fakellm", "state"]),

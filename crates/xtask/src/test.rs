@@ -1,9 +1,9 @@
 //! The whole test run, cheapest first.
 
 use crate::run::{has, run};
-use crate::setup;
+use crate::{cost, setup};
 
-/// Format, lints, every Rust test, then the SDKs against a running router.
+/// Format, lints, every Rust test, the SDKs against a running router, then what a request costs.
 pub(crate) fn all() -> Result<(), String> {
     if has("cargo", &["fmt", "--version"]) {
         run("cargo", &["fmt", "--all", "--check"])?;
@@ -19,5 +19,6 @@ pub(crate) fn all() -> Result<(), String> {
     run("cargo", &["test", "--workspace", "--locked"])?;
     let sdks = setup::sdks()?;
     run(&sdks.python, &["-m", "pytest", "-q", "tests/sdk"])?;
-    run("node", &["--test", "tests/sdk/node/"])
+    run("node", &["--test", "tests/sdk/node/"])?;
+    cost::guard()
 }
