@@ -3,7 +3,7 @@
 //! Bodies are long and routing needs little of them: the top level is scanned once, and what
 //! changes is spliced into the bytes instead of being built and printed anew.
 
-mod scan;
+mod cursor;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -13,7 +13,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use bytestring::ByteString;
 use serde::de::DeserializeOwned;
 
-use self::scan::Malformed;
+pub use self::cursor::{Cursor, Expected, Key, Malformed};
 
 /// A JSON object. Of a key that stands twice the last value counts, as in most parsers.
 #[derive(Clone)]
@@ -25,13 +25,13 @@ pub struct JsonObject {
 
 #[derive(Clone)]
 struct Member {
-    key: Key,
+    name: Name,
     value: Range<usize>,
 }
 
 /// A key: mostly a stretch of the bytes, seldom text with escapes undone.
 #[derive(Clone)]
-enum Key {
+enum Name {
     Plain(Range<usize>),
     Unescaped(Box<str>),
 }
@@ -56,28 +56,16 @@ impl JsonObject {
     /// When they are not one JSON object in UTF-8.
     pub fn parse(bytes: Bytes) -> Result<Self, NotAnObject> {
         let text = ByteString::try_from(bytes).map_err(|error| NotAnObject(Fault::Text(error)))?;
-        let found = scan::members(&text).map_err(|malformed| NotAnObject(Fault::Form(malformed)))?;
-        let mut object = Self { members: Vec::with_capacity(found.len()), text };
-        for member in found {
-            object.add(member);
-        }
-        Ok(object)
-    }
-
-    fn add(&mut self, found: scan::Member) {
-        let key = if found.is_escaped {
-            // Checked to be JSON, escapes and all, but for halves of letters.
-            let quoted = &self.text[found.key.start - 1..=found.key.end];
-            Key::Unescaped(serde_json::from_str(quoted).unwrap_or_else(|_| quoted.into()))
-        } else {
-            Key::Plain(found.key)
-        };
-        let member = Member { key, value: found.value };
-        let same = self.members.iter().position(|known| self.key(known) == self.key(&member));
-        match same {
-            Some(place) => self.members[place] = member,
-            None => self.members.push(member),
-        }
+        let mut members = Vec::with_capacity(12);
+        let mut cursor = Cursor::new(&text);
+        let passed = cursor.object(|cursor, key| {
+            let value = cursor.value()?;
+            add(&mut members, &text, key, value);
+            Ok(())
+        });
+        let passed = passed.and_then(|()| cursor.end()).map_err(|expected| cursor.malformed(expected));
+        passed.map_err(|malformed| NotAnObject(Fault::Form(malformed)))?;
+        Ok(Self { members, text })
     }
 
     /// The object as it came.
@@ -156,10 +144,37 @@ impl JsonObject {
     }
 
     fn key<'a>(&'a self, member: &'a Member) -> &'a str {
-        match &member.key {
-            Key::Plain(range) => &self.text[range.clone()],
-            Key::Unescaped(text) => text,
+        member.name.of(&self.text)
+    }
+}
+
+impl Name {
+    fn of<'a>(&'a self, text: &'a str) -> &'a str {
+        match self {
+            Self::Plain(range) => &text[range.clone()],
+            Self::Unescaped(text) => text,
         }
+    }
+}
+
+/// Adds a member that stands in `text`, in place of one of the same name.
+fn add(members: &mut Vec<Member>, text: &str, key: Key<'_>, value: &str) {
+    let place = |part: &str| {
+        let start = part.as_ptr() as usize - text.as_ptr() as usize;
+        start..start + part.len()
+    };
+    let name = if key.is_escaped {
+        // Checked to be JSON, escapes and all, but for halves of letters.
+        let unescaped = serde_json::from_str(&format!("\"{}\"", key.text));
+        Name::Unescaped(unescaped.unwrap_or_else(|_| key.text.into()))
+    } else {
+        Name::Plain(place(key.text))
+    };
+    let member = Member { name, value: place(value) };
+    let same = members.iter().position(|known| known.name.of(text) == member.name.of(text));
+    match same {
+        Some(at) => members[at] = member,
+        None => members.push(member),
     }
 }
 

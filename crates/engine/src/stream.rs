@@ -78,7 +78,10 @@ pub(crate) struct Relay {
     body: BodyStream,
     reader: StreamReader,
     ready: VecDeque<Bytes>,
+    /// Goes off when the silence may have lasted too long. It is set again then, and not by every chunk.
     alarm: Option<Pin<Box<Sleep>>>,
+    /// When something was heard last.
+    heard: Instant,
     tally: Tally,
     first_token: Duration,
     committed: Option<Committed>,
@@ -101,6 +104,7 @@ impl Relay {
             reader: opened.reader,
             ready: VecDeque::new(),
             alarm,
+            heard: Instant::now(),
             tally: Tally::default(),
             first_token: opened.first_token,
             committed: Some(committed),
@@ -115,7 +119,7 @@ impl Relay {
         let mut parts: Vec<Bytes> = Vec::with_capacity(pieces.len());
         for mut piece in pieces {
             failure = piece.failure.take();
-            self.tally.count(&piece);
+            self.tally.count(&piece, self.heard);
             if !piece.bytes.is_empty() {
                 parts.push(piece.bytes);
             }
@@ -182,14 +186,16 @@ impl Relay {
 
     /// Whether the silence has lasted too long.
     fn is_overdue(&mut self, cx: &mut Context<'_>) -> bool {
-        self.alarm.as_mut().is_some_and(|alarm| alarm.as_mut().poll(cx).is_ready())
-    }
-
-    fn rearm(&mut self) {
         let idle = self.committed.as_ref().and_then(|committed| committed.idle);
-        if let (Some(alarm), Some(idle)) = (&mut self.alarm, idle) {
-            alarm.as_mut().reset(Instant::now() + idle);
+        let (Some(alarm), Some(idle)) = (&mut self.alarm, idle) else { return false };
+        while alarm.as_mut().poll(cx).is_ready() {
+            let end = self.heard + idle;
+            if Instant::now() >= end {
+                return true;
+            }
+            alarm.as_mut().reset(end);
         }
+        false
     }
 }
 
@@ -206,9 +212,9 @@ impl Stream for Relay {
             }
             match self.body.as_mut().poll_next(cx) {
                 Poll::Ready(Some(Ok(chunk))) => {
+                    self.heard = Instant::now();
                     let pieces = self.reader.feed(chunk);
                     self.accept(pieces);
-                    self.rearm();
                 }
                 Poll::Ready(Some(Err(failure))) => self.break_off(failure),
                 Poll::Ready(None) => {
@@ -245,13 +251,12 @@ impl Drop for Relay {
 }
 
 impl Tally {
-    fn count(&mut self, piece: &Piece) {
+    fn count(&mut self, piece: &Piece, now: Instant) {
         if let Some(usage) = piece.usage {
             self.usage = Some(usage);
         }
         self.delivered = self.delivered.saturating_add(piece.delivered_tokens);
         if piece.content_events > 0 {
-            let now = Instant::now();
             self.content_events += piece.content_events;
             self.first.get_or_insert(now);
             self.last = Some(now);

@@ -2,9 +2,8 @@
 
 use bytes::Bytes;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
-use serde_json::value::RawValue;
 use weighbridge_domain::failure::Failure;
+use weighbridge_domain::json::{Cursor, Expected};
 use weighbridge_domain::usage::Usage;
 
 use crate::failure::in_band;
@@ -82,87 +81,92 @@ pub(crate) fn meaning(event: &[u8]) -> Meaning {
     if data == b"[DONE]" {
         return Meaning::Done;
     }
-    let Ok(json) = serde_json::from_slice::<ChunkJson<'_>>(data) else { return Meaning::Nothing };
-    if let Some(error) = json.error.filter(|error| error.get() != "null") {
-        let body = format!("{{\"error\":{}}}", error.get());
+    let Some(parts) = std::str::from_utf8(data).ok().and_then(Parts::read) else { return Meaning::Nothing };
+    if let Some(error) = parts.error {
+        let body = format!("{{\"error\":{error}}}");
         return Meaning::Failure(Box::new(in_band(&body, Bytes::from(body.clone()))));
     }
-    let usage = json.usage.or(json.x_groq.and_then(|groq| groq.usage)).and_then(|usage| usage.usage());
-    let choices = json.choices.unwrap_or_default();
+    let usage = parts.usage.and_then(reported).or_else(|| parts.groq.and_then(reported_by_groq));
     Meaning::Chunk(Chunk {
-        tokens: choices.iter().map(ChoiceJson::tokens).fold(0, u32::saturating_add),
-        is_finish: choices.iter().any(|choice| choice.finish_reason.is_some()),
+        tokens: parts.tokens,
+        is_finish: parts.is_finish,
         usage,
-        is_only_usage: usage.is_some() && choices.is_empty(),
+        is_only_usage: usage.is_some() && !parts.has_choice,
     })
 }
 
-#[derive(Deserialize)]
-struct ChunkJson<'a> {
-    #[serde(borrow, default)]
-    choices: Option<Vec<ChoiceJson<'a>>>,
-    #[serde(default)]
-    usage: Option<UsageJson>,
-    #[serde(borrow, default)]
-    error: Option<&'a RawValue>,
-    #[serde(default)]
-    x_groq: Option<GroqJson>,
+/// What is of interest in a chunk. Read without building anything of it: there is one for every token of every stream,
+/// and of its content only the length matters.
+#[derive(Default)]
+struct Parts<'a> {
+    has_choice: bool,
+    tokens: u32,
+    is_finish: bool,
+    usage: Option<&'a str>,
+    error: Option<&'a str>,
+    groq: Option<&'a str>,
 }
 
-#[derive(Deserialize)]
-struct GroqJson {
-    #[serde(default)]
-    usage: Option<UsageJson>,
-}
+/// The parts of a delta that are content.
+const CONTENT: [&str; 7] =
+    ["content", "reasoning_content", "reasoning", "tool_calls", "function_call", "refusal", "audio"];
 
-#[derive(Deserialize)]
-struct ChoiceJson<'a> {
-    #[serde(borrow, default)]
-    delta: Option<DeltaJson<'a>>,
-    /// Of `/completions`.
-    #[serde(borrow, default)]
-    text: Option<&'a RawValue>,
-    #[serde(default)]
-    finish_reason: Option<IgnoredAny>,
-}
-
-/// The parts of a delta that are content. Raw, because only their length matters.
-#[derive(Deserialize)]
-struct DeltaJson<'a> {
-    #[serde(borrow, default)]
-    content: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    reasoning_content: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    reasoning: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    tool_calls: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    function_call: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    refusal: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    audio: Option<&'a RawValue>,
-}
-
-impl ChoiceJson<'_> {
-    fn tokens(&self) -> u32 {
-        let delta = self.delta.as_ref().map_or([None; 7], |delta| {
-            [
-                delta.content,
-                delta.reasoning_content,
-                delta.reasoning,
-                delta.tool_calls,
-                delta.function_call,
-                delta.refusal,
-                delta.audio,
-            ]
+impl<'a> Parts<'a> {
+    fn read(text: &'a str) -> Option<Self> {
+        let (mut parts, mut cursor) = (Self::default(), Cursor::new(text));
+        let passed = cursor.object(|cursor, key| match key.text {
+            "choices" if cursor.is_array() => cursor.array(|cursor| parts.choice(cursor)),
+            _ => {
+                let value = cursor.value()?;
+                let said = Some(value).filter(|value| *value != "null");
+                match key.text {
+                    "usage" => parts.usage = said,
+                    "error" => parts.error = said,
+                    "x_groq" => parts.groq = said,
+                    _ => {}
+                }
+                Ok(())
+            }
         });
-        let parts = delta.into_iter().chain([self.text]).flatten().map(RawValue::get);
-        let is_empty = |raw: &&str| matches!(*raw, "null" | "\"\"" | "[]" | "{}");
-        let tokens = |raw: &str| u32::try_from((raw.len() - 2).div_ceil(CHARS_PER_TOKEN)).unwrap_or(u32::MAX);
-        parts.filter(|raw| !is_empty(raw)).map(tokens).fold(0, u32::saturating_add)
+        passed.and_then(|()| cursor.end()).ok().map(|()| parts)
     }
+
+    fn choice(&mut self, cursor: &mut Cursor<'a>) -> Result<(), Expected> {
+        self.has_choice = true;
+        cursor.object(|cursor, key| match key.text {
+            "delta" if cursor.is_object() => cursor.object(|cursor, key| {
+                let value = cursor.value()?;
+                if CONTENT.contains(&key.text) {
+                    self.count(value);
+                }
+                Ok(())
+            }),
+            // Of `/completions`.
+            "text" => cursor.value().map(|value| self.count(value)),
+            "finish_reason" => cursor.value().map(|value| self.is_finish |= value != "null"),
+            _ => cursor.value().map(drop),
+        })
+    }
+
+    fn count(&mut self, content: &str) {
+        if !matches!(content, "null" | "\"\"" | "[]" | "{}") {
+            // Without quotation marks or brackets.
+            let tokens = content.len().saturating_sub(2).div_ceil(CHARS_PER_TOKEN);
+            self.tokens = self.tokens.saturating_add(u32::try_from(tokens).unwrap_or(u32::MAX));
+        }
+    }
+}
+
+fn reported(usage: &str) -> Option<Usage> {
+    serde_json::from_str::<UsageJson>(usage).ok()?.usage()
+}
+
+fn reported_by_groq(extension: &str) -> Option<Usage> {
+    #[derive(Deserialize)]
+    struct GroqJson {
+        usage: Option<UsageJson>,
+    }
+    serde_json::from_str::<GroqJson>(extension).ok()?.usage?.usage()
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use weighbridge_domain::failure::{Failure, FailureKind};
-use weighbridge_domain::json::JsonObject;
+use weighbridge_domain::json::Cursor;
 use weighbridge_domain::request::Operation;
 use weighbridge_domain::usage::Usage;
 
@@ -25,19 +25,45 @@ pub fn read(bytes: &Bytes, operation: Operation) -> Result<ReplyFacts, Failure> 
     if bytes.is_empty() {
         return Err(Failure::new(FailureKind::BrokenReply, "the provider's reply is empty"));
     }
-    let object = match JsonObject::parse(bytes.clone()) {
-        Ok(object) => object,
-        // Sound is binary, and transcripts may be asked for as plain text.
-        Err(_) if matches!(operation, Operation::Speech | Operation::Transcriptions | Operation::Translations) => {
-            return Ok(ReplyFacts::default());
-        }
-        Err(_) => return Err(Failure::new(FailureKind::BrokenReply, "the provider's reply is not JSON")),
+    let Some(parts) = std::str::from_utf8(bytes).ok().and_then(Parts::read) else {
+        return match operation {
+            // Sound is binary, and transcripts may be asked for as plain text.
+            Operation::Speech | Operation::Transcriptions | Operation::Translations => Ok(ReplyFacts::default()),
+            _ => Err(Failure::new(FailureKind::BrokenReply, "the provider's reply is not JSON")),
+        };
     };
-    if object.has("error") && !object.has("choices") && !object.has("data") {
+    if parts.has_error && !parts.has_answer {
         return Err(in_band(std::str::from_utf8(bytes).unwrap_or_default(), bytes.clone()));
     }
-    let usage = object.raw("usage").and_then(|raw| serde_json::from_str::<Option<UsageJson>>(raw).ok()).flatten();
+    let usage = parts.usage.and_then(|raw| serde_json::from_str::<Option<UsageJson>>(raw).ok()).flatten();
     Ok(ReplyFacts { usage: usage.and_then(|usage| usage.usage()) })
+}
+
+/// What is of interest in a reply.
+#[derive(Default)]
+struct Parts<'a> {
+    has_error: bool,
+    has_answer: bool,
+    usage: Option<&'a str>,
+}
+
+impl<'a> Parts<'a> {
+    /// Reads `text`, which has to be an object.
+    fn read(text: &'a str) -> Option<Self> {
+        let (mut parts, mut cursor) = (Self::default(), Cursor::new(text));
+        let passed = cursor.object(|cursor, key| {
+            let value = cursor.value()?;
+            let is_said = value != "null";
+            match key.text {
+                "error" => parts.has_error = is_said,
+                "choices" | "data" => parts.has_answer |= is_said,
+                "usage" => parts.usage = Some(value),
+                _ => {}
+            }
+            Ok(())
+        });
+        passed.and_then(|()| cursor.end()).ok().map(|()| parts)
+    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use tracing::{info, warn};
 use weighbridge_domain::event::{AttemptRecord, Event, Observer, RequestRecord};
+use weighbridge_domain::failure::FailureKind;
 use weighbridge_domain::time::millis;
 
 /// Prints events as log lines of the target `weighbridge`. A line holds names, numbers and times:
@@ -96,10 +97,32 @@ macro_rules! line {
 fn request(record: &RequestRecord) {
     if record.client_gone {
         line!(info, record, "request given up by its client");
+    } else if record.kind.is_some_and(is_routine) {
+        line!(info, record, "request refused");
     } else if record.kind.is_some() || record.status >= 400 {
         line!(warn, record, "request failed");
     } else {
         line!(info, record, "request served");
+    }
+}
+
+/// Whether there is nothing to mend here: a limit has held, or the client asked for what cannot be.
+const fn is_routine(kind: FailureKind) -> bool {
+    match kind {
+        FailureKind::AtLimit | FailureKind::BadRequest | FailureKind::ContextWindow | FailureKind::ContentPolicy => {
+            true
+        }
+        FailureKind::Authentication
+        | FailureKind::Quota
+        | FailureKind::NotFound
+        | FailureKind::RateLimited
+        | FailureKind::ServerError
+        | FailureKind::Overloaded
+        | FailureKind::Timeout
+        | FailureKind::Unreachable
+        | FailureKind::BrokenReply
+        | FailureKind::AllCooling
+        | FailureKind::NoCandidate => false,
     }
 }
 

@@ -82,7 +82,7 @@ fn a_failed_request_is_a_warning() {
         &[Event::RequestFinished(&refused("no-such").into()), Event::RequestFinished(&full.into())],
         &expect![[r#"
             WARN request failed request_id="req-1" trace_id="trace-1" model="no-such" status=404 kind="not_found" ms=0 retries=0 fallbacks=0 stream=false client_gone=false
-            WARN request failed request_id="req-1" trace_id="trace-1" model="gpt-4o" status=429 kind="at_limit" ms=0 attempts="none at_limit" retries=0 fallbacks=0 stream=false client_gone=false"#]],
+            INFO request refused request_id="req-1" trace_id="trace-1" model="gpt-4o" status=429 kind="at_limit" ms=0 attempts="none at_limit" retries=0 fallbacks=0 stream=false client_gone=false"#]],
     );
 }
 

@@ -1,75 +1,73 @@
-//! Where the members of a JSON object stand, found in one pass over its text.
+//! A way through JSON that builds nothing of it.
 //!
-//! Everything is checked to be JSON by RFC 8259 and nothing is built of it. Long texts are stepped
-//! over 32 bytes at a time: prompts of a hundred kilobytes are common, and what routing wants of
-//! them is their length.
+//! Everything that is passed is checked to be JSON by RFC 8259. Long texts are stepped over 32 bytes
+//! at a time: prompts of a hundred kilobytes are common, and what routing wants of them is their length.
 
 use std::fmt;
-use std::ops::Range;
 
 use memchr::memchr2;
 
 /// How far a string is gone through byte by byte.
 const SHORT: usize = 24;
 
-/// A member of an object, by places in its text.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Member {
-    /// Its key, without quotation marks.
-    pub(super) key: Range<usize>,
-    /// Whether the key is written with escapes.
-    pub(super) is_escaped: bool,
-    /// Its value.
-    pub(super) value: Range<usize>,
-}
-
-/// Why a text is no JSON object.
+/// Why a text is not the JSON that was expected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Malformed {
-    expected: &'static str,
+pub struct Malformed {
+    expected: Expected,
     line: usize,
     column: usize,
 }
 
 impl fmt::Display for Malformed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "expected {} at line {} column {}", self.expected, self.line, self.column)
+        write!(f, "expected {} at line {} column {}", self.expected.0, self.line, self.column)
     }
 }
 
 impl std::error::Error for Malformed {}
 
-/// The members of the object that `text` is, in their order.
-pub(super) fn members(text: &str) -> Result<Vec<Member>, Malformed> {
-    let mut scanner = Scanner { bytes: text.as_bytes(), at: 0, nest: Vec::new() };
-    scanner.object().map_err(|expected| scanner.malformed(expected))
+/// What should have stood where a cursor stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Expected(&'static str);
+
+/// A key of an object, as it is written between its quotation marks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Key<'a> {
+    /// Its text, escapes and all.
+    pub text: &'a str,
+    /// Whether there are escapes in it.
+    pub is_escaped: bool,
 }
 
-/// What should have stood where the scanner stopped.
-type Expected = &'static str;
-
-struct Scanner<'a> {
-    bytes: &'a [u8],
+/// A place in a JSON text, before a value as a rule.
+#[derive(Debug)]
+pub struct Cursor<'a> {
+    text: &'a str,
     at: usize,
-    /// What the value holds that is being stepped over, outermost first: whether it is an object or an array.
+    /// What a value holds that is being stepped over, outermost first: whether it is an object or an array.
     nest: Vec<bool>,
 }
 
-impl Scanner<'_> {
-    fn object(&mut self) -> Result<Vec<Member>, Expected> {
-        let mut members = Vec::with_capacity(12);
-        self.space();
+impl<'a> Cursor<'a> {
+    /// The beginning of `text`.
+    pub fn new(text: &'a str) -> Self {
+        let mut cursor = Self { text, at: 0, nest: Vec::new() };
+        cursor.space();
+        cursor
+    }
+
+    /// Goes through the object that is next, with `each` at the value of each of its members, which it has to pass.
+    ///
+    /// # Errors
+    /// When there is no object, or `each` fails.
+    pub fn object(&mut self, mut each: impl FnMut(&mut Self, Key<'a>) -> Result<(), Expected>) -> Result<(), Expected> {
         self.take(b'{', "an object")?;
         self.space();
         if !self.has(b'}') {
             loop {
-                let start = self.at + 1;
-                let is_escaped = self.key()?;
-                let key = start..self.at - 1;
+                let key = self.key()?;
                 self.colon()?;
-                let start = self.at;
-                self.value()?;
-                members.push(Member { key, is_escaped, value: start..self.at });
+                each(self, key)?;
                 self.space();
                 if !self.has(b',') {
                     break;
@@ -78,13 +76,69 @@ impl Scanner<'_> {
                 self.space();
             }
         }
-        self.take(b'}', "`,` or `}`")?;
+        self.take(b'}', "`,` or `}`")
+    }
+
+    /// Goes through the array that is next, with `each` at each of its elements, which it has to pass.
+    ///
+    /// # Errors
+    /// When there is no array, or `each` fails.
+    pub fn array(&mut self, mut each: impl FnMut(&mut Self) -> Result<(), Expected>) -> Result<(), Expected> {
+        self.take(b'[', "an array")?;
         self.space();
-        if self.at == self.bytes.len() { Ok(members) } else { Err("nothing after the object") }
+        if !self.has(b']') {
+            loop {
+                each(self)?;
+                self.space();
+                if !self.has(b',') {
+                    break;
+                }
+                self.at += 1;
+                self.space();
+            }
+        }
+        self.take(b']', "`,` or `]`")
+    }
+
+    /// Passes the value that is next; its text.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn value(&mut self) -> Result<&'a str, Expected> {
+        let start = self.at;
+        self.skip()?;
+        Ok(&self.text[start..self.at])
+    }
+
+    /// Whether an object is next.
+    pub fn is_object(&self) -> bool {
+        self.has(b'{')
+    }
+
+    /// Whether an array is next.
+    pub fn is_array(&self) -> bool {
+        self.has(b'[')
+    }
+
+    /// Sees to it that nothing is left.
+    ///
+    /// # Errors
+    /// When there is something.
+    pub fn end(&mut self) -> Result<(), Expected> {
+        self.space();
+        if self.at == self.text.len() { Ok(()) } else { Err(Expected("nothing after it")) }
+    }
+
+    /// What was expected, and where: lines and columns are counted from 1, in bytes.
+    pub fn malformed(&self, expected: Expected) -> Malformed {
+        let before = &self.text.as_bytes()[..self.at];
+        let line_start = memchr::memrchr(b'\n', before).map_or(0, |at| at + 1);
+        let line = 1 + memchr::memchr_iter(b'\n', before).count();
+        Malformed { expected, line, column: 1 + before.len() - line_start }
     }
 
     /// Steps over a value. What it holds is not gone into but stepped through, so that no depth of it needs more stack.
-    fn value(&mut self) -> Result<(), Expected> {
+    fn skip(&mut self) -> Result<(), Expected> {
         loop {
             match self.peek() {
                 Some(b'"') => {
@@ -116,7 +170,7 @@ impl Scanner<'_> {
                 Some(b't') => self.word("true")?,
                 Some(b'f') => self.word("false")?,
                 Some(b'n') => self.word("null")?,
-                _ => return Err("a value"),
+                _ => return Err(Expected("a value")),
             }
             // A value has ended, and with it perhaps what holds it.
             loop {
@@ -136,16 +190,20 @@ impl Scanner<'_> {
                         self.at += 1;
                         self.nest.pop();
                     }
-                    (_, true) => return Err("`,` or `}`"),
-                    (_, false) => return Err("`,` or `]`"),
+                    (_, true) => return Err(Expected("`,` or `}`")),
+                    (_, false) => return Err(Expected("`,` or `]`")),
                 }
             }
         }
     }
 
-    /// Steps over a key; says whether it has escapes.
-    fn key(&mut self) -> Result<bool, Expected> {
-        if self.has(b'"') { self.string() } else { Err("a key") }
+    fn key(&mut self) -> Result<Key<'a>, Expected> {
+        if !self.has(b'"') {
+            return Err(Expected("a key"));
+        }
+        let start = self.at + 1;
+        let is_escaped = self.string()?;
+        Ok(Key { text: &self.text[start..self.at - 1], is_escaped })
     }
 
     fn colon(&mut self) -> Result<(), Expected> {
@@ -176,39 +234,40 @@ impl Scanner<'_> {
         let start = self.at;
         let mut is_escaped = false;
         loop {
-            let Some(next) = memchr2(b'"', b'\\', &self.bytes[self.at..]) else {
-                self.at = self.bytes.len();
-                return Err("the end of a string");
+            let Some(next) = memchr2(b'"', b'\\', &self.text.as_bytes()[self.at..]) else {
+                self.at = self.text.len();
+                return Err(Expected("the end of a string"));
             };
             self.at += next;
-            if self.bytes[self.at] == b'"' {
+            if self.text.as_bytes()[self.at] == b'"' {
                 break;
             }
             is_escaped = true;
             self.escape()?;
         }
         // The smallest byte, which takes a few instructions for many bytes; to look for each does not.
-        let text = &self.bytes[start..self.at];
+        let text = &self.text.as_bytes()[start..self.at];
         if text.iter().fold(u8::MAX, |smallest, byte| smallest.min(*byte)) < b' ' {
             self.at = start + text.iter().position(|byte| *byte < b' ').unwrap_or_default();
-            return Err("no control character in a string");
+            return Err(Expected("no control character in a string"));
         }
         self.at += 1;
         Ok(is_escaped)
     }
 
     fn escape(&mut self) -> Result<(), Expected> {
-        match self.bytes.get(self.at + 1) {
+        match self.text.as_bytes().get(self.at + 1) {
             Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.at += 2,
             Some(b'u')
                 if self
-                    .bytes
+                    .text
+                    .as_bytes()
                     .get(self.at + 2..self.at + 6)
                     .is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit)) =>
             {
                 self.at += 6;
             }
-            _ => return Err("an escape"),
+            _ => return Err(Expected("an escape")),
         }
         Ok(())
     }
@@ -241,12 +300,12 @@ impl Scanner<'_> {
         while self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
             self.at += 1;
         }
-        if self.at > start { Ok(()) } else { Err("a digit") }
+        if self.at > start { Ok(()) } else { Err(Expected("a digit")) }
     }
 
     fn word(&mut self, word: &'static str) -> Result<(), Expected> {
-        if !self.bytes[self.at..].starts_with(word.as_bytes()) {
-            return Err("a value");
+        if !self.text.as_bytes()[self.at..].starts_with(word.as_bytes()) {
+            return Err(Expected("a value"));
         }
         self.at += word.len();
         Ok(())
@@ -258,9 +317,9 @@ impl Scanner<'_> {
         }
     }
 
-    fn take(&mut self, byte: u8, expected: Expected) -> Result<(), Expected> {
+    fn take(&mut self, byte: u8, expected: &'static str) -> Result<(), Expected> {
         if !self.has(byte) {
-            return Err(expected);
+            return Err(Expected(expected));
         }
         self.at += 1;
         Ok(())
@@ -271,15 +330,7 @@ impl Scanner<'_> {
     }
 
     fn peek(&self) -> Option<u8> {
-        self.bytes.get(self.at).copied()
-    }
-
-    /// What was expected, and where: lines and columns are counted from 1, in bytes.
-    fn malformed(&self, expected: Expected) -> Malformed {
-        let before = &self.bytes[..self.at];
-        let line_start = memchr::memrchr(b'\n', before).map_or(0, |at| at + 1);
-        let line = 1 + memchr::memchr_iter(b'\n', before).count();
-        Malformed { expected, line, column: 1 + before.len() - line_start }
+        self.text.as_bytes().get(self.at).copied()
     }
 }
 
@@ -290,23 +341,27 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::value::RawValue;
 
-    use super::members;
+    use super::{Cursor, Malformed};
 
-    /// What `members` finds, as text.
-    fn found(text: &str) -> Option<Vec<(String, String)>> {
-        let members = members(text).ok()?;
-        let place = |at: &std::ops::Range<usize>| text[at.clone()].to_owned();
-        Some(members.iter().map(|member| (place(&member.key), place(&member.value))).collect())
+    /// The keys and values of the object that `text` is.
+    fn members(text: &str) -> Result<Vec<(&str, &str)>, Malformed> {
+        let (mut cursor, mut members) = (Cursor::new(text), Vec::new());
+        let passed = cursor.object(|cursor, key| {
+            members.push((key.text, cursor.value()?));
+            assert_eq!(key.is_escaped, key.text.contains('\\'));
+            Ok(())
+        });
+        let passed = passed.and_then(|()| cursor.end());
+        passed.map(|()| members).map_err(|expected| cursor.malformed(expected))
     }
 
     /// Whether `serde_json` finds an object as well, with the same members.
     fn agrees(text: &str) -> bool {
         let theirs: Option<BTreeMap<String, Box<RawValue>>> = serde_json::from_str(text).ok();
-        let ours = members(text).ok().map(|members| {
-            let key = |m: &super::Member| serde_json::from_str(&text[m.key.start - 1..m.key.end + 1]).unwrap();
-            let pair = |m: &super::Member| (key(m), text[m.value.clone()].to_owned());
-            members.iter().map(pair).collect::<BTreeMap<String, String>>()
-        });
+        let pair =
+            |(key, value): (&str, &str)| (serde_json::from_str(&format!("\"{key}\"")).unwrap(), value.to_owned());
+        let ours =
+            members(text).ok().map(|members| members.into_iter().map(pair).collect::<BTreeMap<String, String>>());
         ours == theirs.map(|map| map.into_iter().map(|(key, raw)| (key, raw.get().to_owned())).collect())
     }
 
@@ -314,8 +369,26 @@ mod tests {
     fn members_are_found_where_they_stand() {
         let text = " {\"a\" : [1, {\"b\": \"}\"}],\n\"c\\\"\":-0.5e+3 , \"\":{} } ";
         let expected = [("a", "[1, {\"b\": \"}\"}]"), ("c\\\"", "-0.5e+3"), ("", "{}")];
-        assert_eq!(found(text).unwrap(), expected.map(|(key, value)| (key.to_owned(), value.to_owned())));
-        assert_eq!(found("{}"), Some(Vec::new()));
+        assert_eq!(members(text).unwrap(), expected);
+        assert_eq!(members("{}").unwrap(), []);
+    }
+
+    #[test]
+    fn it_goes_into_what_is_asked_for() {
+        let text = r#"{"skip":[{"n":0}],"list":[{"n":1},{"m":[2]},{"n":3,"o":{}}],"none":[]}"#;
+        let (mut cursor, mut found) = (Cursor::new(text), Vec::new());
+        let passed = cursor.object(|cursor, key| match key.text {
+            "list" => cursor.array(|cursor| {
+                cursor.object(|cursor, key| {
+                    let value = cursor.value()?;
+                    found.extend((key.text == "n").then_some(value));
+                    Ok(())
+                })
+            }),
+            "none" => cursor.array(|_| unreachable!()),
+            _ => cursor.value().map(drop),
+        });
+        assert_eq!((passed, cursor.end(), found), (Ok(()), Ok(()), vec!["1", "3"]));
     }
 
     #[test]
@@ -332,7 +405,7 @@ mod tests {
             ("{\"a\":\"\\x\"}", "expected an escape at line 1 column 7"),
             ("{\"a\":\"\n\"}", "expected no control character in a string at line 1 column 7"),
             ("{\"a\":1.}", "expected a digit at line 1 column 8"),
-            ("{} {}", "expected nothing after the object at line 1 column 4"),
+            ("{} {}", "expected nothing after it at line 1 column 4"),
         ];
         for (text, expected) in rows {
             assert_eq!(members(text).unwrap_err().to_string(), expected, "{text}");
