@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use std::sync::OnceLock;
 
-use aho_corasick::AhoCorasick;
+use memchr::memmem::Finder;
 use weighbridge_domain::failure::{Failure, FailureKind};
 use weighbridge_domain::provider::Wire;
 use weighbridge_domain::request::Operation;
@@ -65,11 +65,13 @@ impl Exchange {
 /// Whether a request in `format` holds thoughts of another provider's, which the provider of that format refuses: they came
 /// in an answer that was translated. Looked for in the bytes, since nearly no request has any.
 pub fn holds_foreign_thoughts(format: Format, body: &[u8]) -> bool {
-    static CHATS: Keys = Keys::new(&["\"thinking_blocks\"", "\"extra_content\"", "\"reasoning_content\""]);
-    static SIGNATURE: Keys = Keys::new(&["\"signature\""]);
-    static ENCRYPTED: Keys = Keys::new(&["\"encrypted_content\""]);
+    // Two keys are found by what they end in: each pass over a long body counts.
+    static BLOCKS: Key = Key::new(&["\"thinking"], "_blocks\"");
+    static CONTENTS: Key = Key::new(&["\"extra", "\"reasoning"], "_content\"");
+    static SIGNATURE: Key = Key::new(&["\""], "signature\"");
+    static ENCRYPTED: Key = Key::new(&["\""], "encrypted_content\"");
     match format {
-        Format::OpenAi => CHATS.values(body).next().is_some(),
+        Format::OpenAi => [&BLOCKS, &CONTENTS].into_iter().any(|key| key.values(body).next().is_some()),
         Format::Anthropic => SIGNATURE.values(body).any(|value| value.starts_with(OPENAIS_PROOF)),
         Format::Responses => {
             let is_proof = |value: &[u8]| value.starts_with(b"\"") && !value.starts_with(b"\"\"");
@@ -82,25 +84,26 @@ pub fn holds_foreign_thoughts(format: Format, body: &[u8]) -> bool {
 /// How what `OpenAI` has encrypted begins, its quotation mark included.
 const OPENAIS_PROOF: &[u8] = b"\"gAAAA";
 
-/// Keys of objects, with their quotation marks, and what finds all of them in one pass: made once, as that takes longer
-/// than to look through a body.
-struct Keys {
-    texts: &'static [&'static str],
-    finder: OnceLock<Option<AhoCorasick>>,
+/// Keys of objects that end alike, with their quotation marks, and what finds that end: made once, as that takes longer
+/// than to look through a short body.
+struct Key {
+    beginnings: &'static [&'static str],
+    end: &'static str,
+    finder: OnceLock<Finder<'static>>,
 }
 
-impl Keys {
-    const fn new(texts: &'static [&'static str]) -> Self {
-        Self { texts, finder: OnceLock::new() }
+impl Key {
+    const fn new(beginnings: &'static [&'static str], end: &'static str) -> Self {
+        Self { beginnings, end, finder: OnceLock::new() }
     }
 
     /// What follows every such key of an object in `body`, which is JSON.
-    fn values<'a>(&self, body: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
-        // A handful of short texts is never too much for it.
-        let finder = self.finder.get_or_init(|| AhoCorasick::new(self.texts).ok());
-        finder.iter().flat_map(move |finder| finder.find_iter(body)).filter_map(|found| {
-            let rest = body[found.end()..].trim_ascii_start();
-            Some(rest.strip_prefix(b":")?.trim_ascii_start())
+    fn values<'a>(&'a self, body: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+        let finder = self.finder.get_or_init(|| Finder::new(self.end));
+        finder.find_iter(body).filter_map(|at| {
+            let is_key = self.beginnings.iter().any(|beginning| body[..at].ends_with(beginning.as_bytes()));
+            let rest = body[at + self.end.len()..].trim_ascii_start();
+            Some(rest.strip_prefix(b":").filter(|_| is_key)?.trim_ascii_start())
         })
     }
 }

@@ -197,6 +197,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    #[inline]
     fn key(&mut self) -> Result<Key<'a>, Expected> {
         if !self.has(b'"') {
             return Err(Expected("a key"));
@@ -206,6 +207,7 @@ impl<'a> Cursor<'a> {
         Ok(Key { text: &self.text[start..self.at - 1], is_escaped })
     }
 
+    #[inline]
     fn colon(&mut self) -> Result<(), Expected> {
         self.space();
         self.take(b':', "`:`")?;
@@ -214,6 +216,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Steps over a string, whose first quotation mark is next; says whether it has escapes.
+    #[inline]
     fn string(&mut self) -> Result<bool, Expected> {
         self.at += 1;
         // Most are keys and short words, for which what follows takes longer to begin than to go through them.
@@ -311,12 +314,14 @@ impl<'a> Cursor<'a> {
         Ok(())
     }
 
+    #[inline]
     fn space(&mut self) {
         while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.peek() {
             self.at += 1;
         }
     }
 
+    #[inline]
     fn take(&mut self, byte: u8, expected: &'static str) -> Result<(), Expected> {
         if !self.has(byte) {
             return Err(Expected(expected));
@@ -325,10 +330,12 @@ impl<'a> Cursor<'a> {
         Ok(())
     }
 
+    #[inline]
     fn has(&self, byte: u8) -> bool {
         self.peek() == Some(byte)
     }
 
+    #[inline]
     fn peek(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }
