@@ -23,13 +23,14 @@ pub(crate) type Counted = OnceLock<Option<u32>>;
 /// The prompt tokens to reserve for `request` on any of `fit`: the most that one of them will take.
 pub(crate) async fn prompt(request: &Request, fit: &[Arc<Deployment>], ratios: &Ratios, counted: &Counted) -> u32 {
     let estimate = request.estimate.input;
-    let limited = fit.iter().filter(|deployment| has_token_limit(deployment));
     if estimate == 0 {
         return 0;
     }
+    let limited = || fit.iter().filter(|deployment| has_token_limit(deployment));
+    let ratios = ratios.of_all(limited().map(|deployment| &deployment.id));
     let mut most = None;
-    for deployment in limited {
-        let tokens = match ratios.of(&deployment.id) {
+    for (deployment, ratio) in limited().zip(ratios) {
+        let tokens = match ratio {
             Some(ratio) => scaled(estimate, ratio),
             None => match Encoding::of(deployment.model.as_str()) {
                 Some(encoding) => exact(request, encoding, counted).await.unwrap_or(estimate),

@@ -63,6 +63,27 @@ struct Book {
     is_forgotten: bool,
 }
 
+/// What a book says at some instant.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    health: Health,
+    oldest_waiting: Duration,
+    pace: Option<Pace>,
+}
+
+/// A deployment by what its window and its book say, where there are such.
+fn seen(in_use: Option<(WindowUsage, u32)>, known: Option<Known>) -> (DeploymentView, Option<Pace>) {
+    let (usage, in_flight) = in_use.unwrap_or_default();
+    let view = DeploymentView {
+        health: known.map_or(Health::Ready, |known| known.health),
+        usage,
+        in_flight,
+        latency: None,
+        oldest_waiting: known.map_or(Duration::ZERO, |known| known.oldest_waiting),
+    };
+    (view, known.and_then(|known| known.pace))
+}
+
 /// What an outcome did to its deployment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Change {
@@ -93,6 +114,7 @@ impl Books {
     ) -> Admission {
         let mut refusal = Refusal::NOBODY;
         for (place, candidate) in ask.candidates.iter().enumerate() {
+            self.note(&candidate.deployment);
             match self.grant_one(place, candidate, ask.tokens, &limits, now) {
                 Ok(grant) => return Admission::Granted(grant),
                 Err(refused) => refusal = refusal.or(refused),
@@ -230,23 +252,21 @@ impl Books {
     /// What is known of a deployment but its latency, and how fast it has been.
     pub(crate) fn look(&self, deployment: &Deployment, now: Timestamp) -> (DeploymentView, Option<Pace>) {
         let in_use = self.window(&deployment.quota, now, |window| (window.usage(), window.in_flight()));
-        let (usage, in_flight) = in_use.unwrap_or_default();
-        let book = self.books.find(&deployment.id);
-        let book = book.as_deref().map(lock);
-        let view = DeploymentView {
-            health: book.as_ref().map_or(Health::Ready, |book| book.condition.health(now)),
-            usage,
-            in_flight,
-            latency: None,
-            oldest_waiting: book.as_ref().map_or(Duration::ZERO, |book| book.oldest_waiting(now)),
-        };
-        (view, book.and_then(|book| book.pace))
+        let known = self.books.find(&deployment.id).map(|book| lock(&book).look(now));
+        seen(in_use, known)
     }
 
     /// What is known of `deployments`, in their order.
     pub(crate) fn view(&self, deployments: &[Arc<Deployment>], now: Timestamp) -> Vec<DeploymentView> {
-        let (mut views, paces): (Vec<_>, Vec<_>) =
-            deployments.iter().map(|deployment| self.look(deployment, now)).unzip();
+        // All windows, then all books: whoever holds a book may want a window, so that nobody may hold a shelf of windows
+        // and wait for a book.
+        let in_use = self.windows.each(deployments.iter().map(|deployment| &deployment.quota), |window| {
+            window.roll(now);
+            (window.usage(), window.in_flight())
+        });
+        let known = self.books.each(deployments.iter().map(|deployment| &deployment.id), |book| book.look(now));
+        let seen = in_use.into_iter().zip(known).map(|(in_use, known)| seen(in_use, known));
+        let (mut views, paces): (Vec<_>, Vec<_>) = seen.unzip();
         fill_latencies(&mut views, &paces, now);
         views
     }
@@ -410,6 +430,15 @@ impl<K: Clone + Eq + Hash, V: Default> Shelf<K, V> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).get(key).map(Arc::clone)
     }
 
+    /// What `look` makes of the values of `keys`, in their order; `None` for those that have none.
+    fn each<'a, T>(&self, keys: impl Iterator<Item = &'a K>, look: impl Fn(&mut V) -> T) -> Vec<Option<T>>
+    where
+        K: 'a,
+    {
+        let values = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        keys.map(|key| values.get(key).map(|value| look(&mut lock(value)))).collect()
+    }
+
     #[cfg(test)]
     fn len(&self) -> usize {
         self.0.read().unwrap_or_else(PoisonError::into_inner).len()
@@ -439,6 +468,10 @@ impl Book {
         if let Some(sample) = sample {
             self.pace = Some(Pace::sample(self.pace, &sample, now));
         }
+    }
+
+    fn look(&self, now: Timestamp) -> Known {
+        Known { health: self.condition.health(now), oldest_waiting: self.oldest_waiting(now), pace: self.pace }
     }
 
     fn oldest_waiting(&self, now: Timestamp) -> Duration {

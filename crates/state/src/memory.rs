@@ -52,9 +52,6 @@ impl SharedState for MemoryStore {
     }
 
     fn reserve<'a>(&'a self, ask: Reserve<'a>, now: Timestamp) -> Answer<'a, Admission> {
-        for candidate in ask.candidates {
-            self.books.note(&candidate.deployment);
-        }
         let admission = self.books.grant(ask, |deployment, _| deployment.limits, now);
         Box::pin(std::future::ready(admission))
     }

@@ -26,8 +26,14 @@ struct Sums {
 impl Ratios {
     /// The ratio for `deployment`; `None` before its first prompt.
     pub(crate) fn of(&self, deployment: &DeploymentId) -> Option<f64> {
-        let sums = *self.0.read().unwrap_or_else(PoisonError::into_inner).get(deployment)?;
-        Some((sums.counted / sums.estimated).clamp(BOUNDS.0, BOUNDS.1))
+        self.of_all(std::iter::once(deployment)).pop().flatten()
+    }
+
+    /// The ratios for `deployments`, in their order.
+    pub(crate) fn of_all<'a>(&self, deployments: impl Iterator<Item = &'a DeploymentId>) -> Vec<Option<f64>> {
+        let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let ratio = |sums: &Sums| (sums.counted / sums.estimated).clamp(BOUNDS.0, BOUNDS.1);
+        deployments.map(|deployment| all.get(deployment).map(ratio)).collect()
     }
 
     /// Takes in that `deployment` counted a prompt that was estimated.
