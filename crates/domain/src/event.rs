@@ -1,5 +1,6 @@
 //! What happened, said once; telemetry decides how it is counted and printed.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -191,9 +192,9 @@ pub struct AttemptRecord {
 #[derive(Debug, Clone, PartialEq)]
 pub struct RequestRecord {
     /// Its id.
-    pub request_id: String,
+    pub request_id: Arc<str>,
     /// What its client calls the trace that it belongs to; its own id without one.
-    pub trace_id: String,
+    pub trace_id: Arc<str>,
     /// What its client said about it, as a JSON object.
     pub metadata: Option<String>,
     /// When it came.
@@ -221,7 +222,7 @@ pub struct RequestRecord {
     /// Stops taken after the first.
     pub fallbacks: u32,
     /// The way through the plan that answered.
-    pub plan_path: String,
+    pub plan_path: Cow<'static, str>,
     /// What it used.
     pub usage: Option<Usage>,
     /// What that cost, in USD; `None` when the price is unknown.

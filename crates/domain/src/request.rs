@@ -17,9 +17,9 @@ use crate::secret::Secret;
 #[derive(Debug, Clone)]
 pub struct Request {
     /// Names this request in headers, logs and errors.
-    pub id: String,
+    pub id: Arc<str>,
     /// What its client calls the trace that it belongs to; its own id without one.
-    pub trace_id: String,
+    pub trace_id: Arc<str>,
     /// What is to be done.
     pub operation: Operation,
     /// The model as the client wrote it; empty where a config object names it.

@@ -1,5 +1,6 @@
 //! What a request ends in.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -80,7 +81,7 @@ pub struct AnswerHead {
     /// Stops taken after the first.
     pub fallbacks: u32,
     /// Where in the plan the answering stop stands, as in `x-portkey-last-used-option-index`.
-    pub plan_path: String,
+    pub plan_path: Cow<'static, str>,
     /// The itinerary as `explain` prints it.
     pub itinerary: String,
     /// USD; `None` for streams, whose cost is known at their end, and for unknown prices.

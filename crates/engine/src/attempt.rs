@@ -147,7 +147,7 @@ impl Call<'_> {
 
     fn labels(&self, world: &World) -> Labels {
         Labels {
-            request_id: self.request.id.clone(),
+            request_id: self.request.id.to_string(),
             model: self.upstream_model.to_owned(),
             created: world.now().as_secs(),
         }

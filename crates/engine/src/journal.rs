@@ -1,5 +1,6 @@
 //! What is written down of a request while it runs.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,8 +37,8 @@ impl Journal {
         let started = clock.now();
         observer.observe(&Event::RequestStarted { operation: request.operation });
         let record = RequestRecord {
-            request_id: request.id.clone(),
-            trace_id: request.trace_id.clone(),
+            request_id: Arc::clone(&request.id),
+            trace_id: Arc::clone(&request.trace_id),
             metadata: request.controls.metadata.as_deref().and_then(short),
             time: started,
             operation: request.operation,
@@ -51,7 +52,7 @@ impl Journal {
             attempts: Vec::new(),
             retries: 0,
             fallbacks: 0,
-            plan_path: String::new(),
+            plan_path: Cow::Borrowed(""),
             usage: None,
             cost: None,
             ms: 0,
@@ -78,9 +79,9 @@ impl Journal {
     }
 
     /// A stop begins.
-    pub(crate) fn stop(&mut self, group: Option<&GroupName>, path: &str) {
+    pub(crate) fn stop(&mut self, group: Option<&GroupName>, path: &Cow<'static, str>) {
         self.head.group = group.cloned();
-        path.clone_into(&mut self.head.plan_path);
+        self.head.plan_path.clone_from(path);
     }
 
     /// A deployment is about to be called.

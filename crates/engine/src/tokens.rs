@@ -90,8 +90,8 @@ mod tests {
     fn request(text: &str) -> Request {
         let body = format!(r#"{{"model":"g","messages":[{{"role":"user","content":"{text}"}}]}}"#);
         Request {
-            id: "r".to_owned(),
-            trace_id: "r".to_owned(),
+            id: "r".into(),
+            trace_id: "r".into(),
             operation: Operation::Chat,
             model: "g".to_owned(),
             payload: Payload::Json(JsonObject::parse(Bytes::from(body)).unwrap()),

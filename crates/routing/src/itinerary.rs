@@ -1,5 +1,6 @@
 //! A plan settled for one request: a flat list of stops, each with the stops that follow when it fails.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -24,7 +25,7 @@ pub struct Stop {
     /// What differs here from the target's own settings.
     pub options: Arc<StopOptions>,
     /// Where in the plan it stands: `config.targets[0].targets[1]`.
-    pub path: String,
+    pub path: Cow<'static, str>,
     /// The balances that were decided for this stop, and could be decided otherwise: innermost first.
     pub choices: Vec<Arc<Balance>>,
     /// Innermost first.
@@ -107,6 +108,16 @@ enum Path<'a> {
     Child(&'a Path<'a>, usize),
 }
 
+impl Path<'_> {
+    fn text(&self) -> Cow<'static, str> {
+        match self {
+            // Where nearly every plan begins and ends.
+            Self::Root => Cow::Borrowed("config"),
+            Self::Child(..) => Cow::Owned(self.to_string()),
+        }
+    }
+}
+
 impl fmt::Display for Path<'_> {
     /// `config.targets[0].targets[1]`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -177,7 +188,7 @@ impl Resolver<'_> {
         self.itinerary.stops.push(Stop {
             target,
             options,
-            path: path.to_string(),
+            path: path.text(),
             choices: Vec::new(),
             detours: Vec::new(),
         });

@@ -50,7 +50,7 @@ struct Asked<'a> {
     app: &'a App,
     operation: Operation,
     path_model: Option<Result<Path<String>, PathRejection>>,
-    id: String,
+    id: Arc<str>,
     shape: Shape,
     stamp: &'a Stamp,
 }

@@ -1,5 +1,7 @@
 //! Reads a client's request: body, path and headers into one [`Request`].
 
+use std::sync::Arc;
+
 use axum::BoxError;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
@@ -21,7 +23,7 @@ use crate::{id, multipart, portkey};
 #[derive(Debug)]
 pub struct Arrival<'a> {
     /// Names it in headers, logs and errors.
-    pub id: String,
+    pub id: Arc<str>,
     /// What is to be done.
     pub operation: Operation,
     /// The path of its URL.
@@ -112,7 +114,7 @@ fn json(arrival: Arrival<'_>, setting: Setting<'_>) -> Result<Request, Refusal> 
     controls.config = config;
     let stream = arrival.operation.may_stream() && flag(&body, "stream")?;
     Ok(Request {
-        trace_id: id::trace_id(arrival.headers).unwrap_or(&arrival.id).to_owned(),
+        trace_id: id::trace_id(arrival.headers).map_or_else(|| Arc::clone(&arrival.id), Arc::from),
         id: arrival.id,
         operation: arrival.operation,
         model,
@@ -139,7 +141,7 @@ fn form(arrival: Arrival<'_>, content_type: String, setting: Setting<'_>) -> Res
     controls.timeout = portkey::timeout(arrival.headers)?.or(controls.timeout);
     controls.config = config;
     Ok(Request {
-        trace_id: id::trace_id(arrival.headers).unwrap_or(&arrival.id).to_owned(),
+        trace_id: id::trace_id(arrival.headers).map_or_else(|| Arc::clone(&arrival.id), Arc::from),
         id: arrival.id,
         operation: arrival.operation,
         model,

@@ -99,7 +99,7 @@ pub(crate) fn refused(model: &str) -> RequestRecord {
         stream: false,
         attempts: Vec::new(),
         retries: 0,
-        plan_path: String::new(),
+        plan_path: "".into(),
         usage: None,
         cost: None,
         ms: 0,

@@ -141,7 +141,7 @@ impl Router {
         let body = Bytes::from(body.to_string());
         let path = operation.path();
         let arrival =
-            Arrival { id: format!("call-{number}"), operation, path, path_model: None, headers: &headers, body };
+            Arrival { id: format!("call-{number}").into(), operation, path, path_model: None, headers: &headers, body };
         let setting = Setting { table: &table, engine: &self.engine, configs: &self.configs };
         let request = read(arrival, setting).map_err(|refusal| CallError::Request(refusal.message().to_owned()))?;
         self.engine.execute(&table, &request).await.map_err(CallError::Failed)

@@ -71,8 +71,8 @@ fn strategies() -> impl Strategy<Value = Pick> {
 
 fn request() -> Request {
     Request {
-        id: "r".to_owned(),
-        trace_id: "r".to_owned(),
+        id: "r".into(),
+        trace_id: "r".into(),
         operation: Operation::Chat,
         model: "g".to_owned(),
         payload: Payload::Json(JsonObject::parse(Bytes::from_static(b"{}")).unwrap()),

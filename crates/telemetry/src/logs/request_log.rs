@@ -71,8 +71,8 @@ macro_rules! line {
         let record: &RequestRecord = $record;
         tracing::$level!(
             target: "weighbridge",
-            request_id = record.request_id,
-            trace_id = Some(record.trace_id.as_str()).filter(|trace| *trace != record.request_id),
+            request_id = &*record.request_id,
+            trace_id = Some(&*record.trace_id).filter(|trace| **trace != *record.request_id),
             model = clipped(&record.model),
             group = record.group.as_ref().map(|group| group.as_str()),
             deployment = record.deployment.as_ref().map(|id| id.as_str()),
@@ -88,7 +88,7 @@ macro_rules! line {
             cost = record.cost,
             stream = record.stream,
             client_gone = record.client_gone,
-            plan = Some(record.plan_path.as_str()).filter(|path| !path.is_empty()),
+            plan = Some(&*record.plan_path).filter(|path| !path.is_empty()),
             $message
         );
     }};
