@@ -23,7 +23,7 @@ pub(crate) fn run(args: &Explain) -> Result<(), String> {
     let body = Bytes::from(body(&args.request)?);
     let operation = Operation::Chat;
     let path = "/v1/chat/completions";
-    let arrival = Arrival { id: "explain".to_owned(), operation, path, path_model: None, headers: &headers, body };
+    let arrival = Arrival { id: "explain".into(), operation, path, path_model: None, headers: &headers, body };
     let table = router.engine().table();
     let configs = Configs::default();
     let request = outline(arrival, Setting { table: &table, engine: router.engine(), configs: &configs })
