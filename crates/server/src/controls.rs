@@ -11,6 +11,7 @@ use weighbridge_domain::json::JsonObject;
 use weighbridge_domain::request::Controls;
 use weighbridge_domain::settings::RoutingSettings;
 
+use crate::headers::sends;
 use crate::refusal::Refusal;
 use crate::{baggage, choice, fallbacks, preferences};
 
@@ -151,6 +152,24 @@ fn take_metadata(controls: &mut Controls, body: &JsonObject) -> Result<(), Refus
 
 /// Takes what headers say, in place of the body's word.
 fn take_headers(controls: &mut Controls, headers: &HeaderMap) -> Result<(), Refusal> {
+    if sends(headers, "x-litellm-") {
+        take_litellm_headers(controls, headers)?;
+    }
+    // Portkey takes what is no object for an empty one, so it is not an error here either.
+    if sends(headers, "x-portkey-")
+        && let Some(metadata) =
+            headers.get("x-portkey-metadata").and_then(|value| std::str::from_utf8(value.as_bytes()).ok())
+        && JsonObject::parse(metadata.to_owned().into()).is_ok()
+    {
+        controls.metadata = RawValue::from_string(metadata.trim().to_owned()).ok();
+    }
+    controls.metadata = baggage::under(controls.metadata.take(), headers);
+    controls.user_agent =
+        headers.get(http::header::USER_AGENT).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    Ok(())
+}
+
+fn take_litellm_headers(controls: &mut Controls, headers: &HeaderMap) -> Result<(), Refusal> {
     if let Some(retries) = header(headers, "x-litellm-num-retries", |text| text.parse().ok())? {
         controls.num_retries = Some(retries);
     }
@@ -163,16 +182,6 @@ fn take_headers(controls: &mut Controls, headers: &HeaderMap) -> Result<(), Refu
     if let Some(tags) = headers.get("x-litellm-tags").and_then(|value| value.to_str().ok()) {
         controls.tags.extend(tags.split(',').map(str::trim).filter(|tag| !tag.is_empty()).map(str::to_owned));
     }
-    // Portkey takes what is no object for an empty one, so it is not an error here either.
-    if let Some(metadata) =
-        headers.get("x-portkey-metadata").and_then(|value| std::str::from_utf8(value.as_bytes()).ok())
-        && JsonObject::parse(metadata.to_owned().into()).is_ok()
-    {
-        controls.metadata = RawValue::from_string(metadata.trim().to_owned()).ok();
-    }
-    controls.metadata = baggage::under(controls.metadata.take(), headers);
-    controls.user_agent =
-        headers.get(http::header::USER_AGENT).and_then(|value| value.to_str().ok()).map(str::to_owned);
     Ok(())
 }
 

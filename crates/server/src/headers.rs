@@ -207,6 +207,11 @@ fn number(number: u32) -> HeaderValue {
     }
 }
 
+/// Whether a request has any header of a family. Most have none, and to look for each of its headers takes longer.
+pub(crate) fn sends(headers: &HeaderMap, family: &str) -> bool {
+    headers.keys().any(|name| name.as_str().starts_with(family))
+}
+
 /// Names the request in a response that says nothing else of it.
 pub(crate) fn put_request_id(headers: &mut HeaderMap, id: &str) {
     put(headers, REQUEST_ID, HeaderValue::from_str(id).ok());

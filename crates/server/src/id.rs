@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::HeaderMap;
 
+use crate::headers::sends;
+
 /// The longest id taken over from a client, in bytes.
 const LENGTH_MAX: usize = 128;
 
@@ -59,7 +61,8 @@ pub(crate) fn sane<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 
 /// The client's `x-portkey-trace-id`, or the trace id of its `traceparent`.
 pub(crate) fn trace_id(headers: &HeaderMap) -> Option<&str> {
-    sane(headers, "x-portkey-trace-id").or_else(|| {
+    let portkeys = if sends(headers, "x-portkey-") { sane(headers, "x-portkey-trace-id") } else { None };
+    portkeys.or_else(|| {
         let mut parts = sane(headers, "traceparent")?.split('-');
         let (version, trace_id, parent) = (parts.next()?, parts.next()?, parts.next()?);
         (version != "ff" && is_id(version, 2) && is_named(trace_id, 32) && is_named(parent, 16)).then_some(trace_id)

@@ -13,6 +13,7 @@ use weighbridge_domain::request::ConfigUse;
 use weighbridge_domain::secret::Secret;
 
 use crate::configs::Source;
+use crate::headers::sends;
 use crate::refusal::Refusal;
 use crate::request::Setting;
 use crate::{auth, saved};
@@ -51,6 +52,9 @@ const MEMBERS: &[(&str, &str)] = &[
     ("x-portkey-openai-beta", "openai_beta"),
 ];
 
+/// How the names of Portkey's headers begin.
+const FAMILY: &str = "x-portkey-";
+
 /// What the SDKs send where they have no key.
 const PLACEHOLDER: &str = "OPENAI_API_KEY";
 
@@ -59,7 +63,8 @@ const PLACEHOLDER: &str = "OPENAI_API_KEY";
 /// # Errors
 /// 400 in the words of Portkey's gateway.
 pub(crate) fn read(headers: &HeaderMap, path: &str, setting: Setting<'_>) -> Result<Option<ConfigUse>, Refusal> {
-    let brings = [CONFIG, PROVIDER, VIRTUAL_KEY].iter().any(|name| headers.contains_key(*name));
+    let brings =
+        sends(headers, FAMILY) && [CONFIG, PROVIDER, VIRTUAL_KEY].iter().any(|name| headers.contains_key(*name));
     if !brings {
         return Ok(None);
     }
@@ -82,6 +87,9 @@ pub(crate) fn read(headers: &HeaderMap, path: &str, setting: Setting<'_>) -> Res
 /// 400 when it is no number.
 pub(crate) fn timeout(headers: &HeaderMap) -> Result<Option<Duration>, Refusal> {
     const NAME: &str = "x-portkey-request-timeout";
+    if !sends(headers, FAMILY) {
+        return Ok(None);
+    }
     let Some(text) = text(headers, NAME) else { return Ok(None) };
     match text.trim().parse::<u32>() {
         Ok(ms) => Ok((ms > 0).then(|| Duration::from_millis(ms.into()))),
