@@ -41,13 +41,14 @@ impl Engine {
         self.table.load_full()
     }
 
-    /// Puts `table` in force. Requests under way keep theirs; unchanged deployments keep their state.
-    pub fn adopt(&self, table: Arc<RoutingTable>) {
+    /// Puts `table` in force; hands back the one that was. Requests under way keep theirs; unchanged deployments keep their
+    /// state.
+    pub fn adopt(&self, table: Arc<RoutingTable>) -> Arc<RoutingTable> {
         let own_ports = self.own_ports.lock().unwrap_or_else(PoisonError::into_inner);
         self.world.state().adopt(&table, self.now());
         self.world.ratios().adopt(&table);
         self.world.transport().adopt(border(&table, &own_ports));
-        self.table.store(table);
+        self.table.swap(table)
     }
 
     /// Takes note that this process serves on `port`: no client may name it as a provider's.

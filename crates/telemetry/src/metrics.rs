@@ -61,9 +61,11 @@ impl Metrics {
     /// dropped, and what still happens to them counts as `other`. Until the first table, names
     /// are taken as they come.
     pub fn adopt(&self, table: &RoutingTable) {
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        *known = Known::of(table);
-        self.series.prune(&known);
+        let new = Known::of(table);
+        // Whoever counts waits for as long as this is held. Nobody who has counted by the old names is still at it afterwards.
+        let old = std::mem::replace(&mut *self.known.write().unwrap_or_else(PoisonError::into_inner), new);
+        self.series.prune(&self.known.read().unwrap_or_else(PoisonError::into_inner));
+        drop(old);
     }
 
     /// All metrics in Prometheus' text format, sorted by name and labels; `scrape` adds what is

@@ -23,6 +23,8 @@ use crate::router::{BuildError, engine};
 
 /// Between two times at which records are written.
 const RECORDS_PAUSE: Duration = Duration::from_millis(250);
+/// How long a table is held on to that is no longer in force.
+const LET_GO: Duration = Duration::from_secs(30);
 /// How long the last records are waited for.
 const RECORDS_PATIENCE: Duration = Duration::from_secs(1);
 
@@ -81,7 +83,7 @@ impl Replica {
         let engine = Arc::new(engine(loaded, Arc::new(observers))?);
         let records = std::sync::Mutex::new(Some(writer));
         let replica = Self { engine, metrics, records, unwritten, file, in_force };
-        replica.tell_loaded(&replica.engine.table(), 1);
+        tell_loaded(&replica.engine, &replica.metrics, &replica.engine.table(), 1);
         Ok(Arc::new(replica))
     }
 
@@ -117,16 +119,6 @@ impl Replica {
         self.engine.state().close().await;
     }
 
-    fn tell_loaded(&self, table: &RoutingTable, generation: u64) {
-        self.metrics.adopt(table);
-        self.engine.observer().observe(&Event::ConfigLoaded {
-            generation,
-            fingerprint: &table.fingerprint,
-            deployments: table.deployments().count(),
-            left_out: table.left_out().len(),
-        });
-    }
-
     async fn load_again(&self) -> Result<Reloaded, Vec<String>> {
         let Some(file) = self.file.clone() else {
             return Err(vec!["this router was started from text: there is no file to load again".to_owned()]);
@@ -152,8 +144,16 @@ impl Replica {
             table.store.clone_from(store);
         }
         let table = Arc::new(table);
-        self.engine.adopt(Arc::clone(&table));
-        self.tell_loaded(&table, generation);
+        let (engine, metrics) = (Arc::clone(&self.engine), Arc::clone(&self.metrics));
+        // Thousands of deployments take milliseconds, in which this thread serves requests.
+        let adopting = tokio::task::spawn_blocking(move || {
+            let old = engine.adopt(Arc::clone(&table));
+            tell_loaded(&engine, &metrics, &table, generation);
+            old
+        });
+        if let Ok(old) = adopting.await {
+            tokio::spawn(let_go(old));
+        }
         Ok(Reloaded { generation, warnings })
     }
 
@@ -163,6 +163,23 @@ impl Replica {
         self.engine.observer().observe(&Event::ConfigRefused { problems: &problems.join("\n") });
         problems
     }
+}
+
+fn tell_loaded(engine: &Engine, metrics: &Metrics, table: &RoutingTable, generation: u64) {
+    metrics.adopt(table);
+    engine.observer().observe(&Event::ConfigLoaded {
+        generation,
+        fingerprint: &table.fingerprint,
+        deployments: table.deployments().count(),
+        left_out: table.left_out().len(),
+    });
+}
+
+/// Lets go of a table that is no longer in force once most requests that began with it are over: whoever is the last to do
+/// so takes it down, and that is to be no thread that serves requests.
+async fn let_go(table: Arc<RoutingTable>) {
+    tokio::time::sleep(LET_GO).await;
+    tokio::task::spawn_blocking(move || drop(table));
 }
 
 /// Writes down what a recorder has taken, for as long as there is one.
