@@ -23,7 +23,7 @@ use super::http2::Http2;
 /// How long a connection is kept that nobody uses. Shorter than most servers and balancers wait before they close it.
 const IDLE: Duration = Duration::from_secs(90);
 /// How often connections that nobody uses are looked at.
-const SWEEP: Duration = Duration::from_secs(15);
+const SWEEP: Duration = Duration::from_secs(5);
 /// How many connections may turn out to be closed before the request gets a new one.
 const STALE: usize = 8;
 
@@ -122,6 +122,12 @@ impl Pool {
         sent(place.send(request).await)
     }
 
+    fn sweep(&self, now: Instant) {
+        let mut origins = self.origins.write().unwrap_or_else(PoisonError::into_inner);
+        // One that somebody else holds is about to be used.
+        origins.retain(|_, origin| !(origin.sweep(now) && Arc::strong_count(origin) == 1));
+    }
+
     fn origin(self: &Arc<Self>, key: &Key) -> Arc<Origin> {
         if let Some(origin) = self.origins.read().unwrap_or_else(PoisonError::into_inner).get(key) {
             return Arc::clone(origin);
@@ -213,10 +219,8 @@ async fn sweep(pool: Weak<Pool>) {
     loop {
         tokio::time::sleep(SWEEP).await;
         let Some(pool) = pool.upgrade() else { return };
-        let now = Instant::now();
-        let mut origins = pool.origins.write().unwrap_or_else(PoisonError::into_inner);
-        // One that somebody else holds is about to be used.
-        origins.retain(|_, origin| !(origin.sweep(now) && Arc::strong_count(origin) == 1));
+        // A task's budget would let it look at the first hundred only: the others would seem to be as they were.
+        tokio::task::unconstrained(async move { pool.sweep(Instant::now()) }).await;
     }
 }
 
