@@ -210,7 +210,7 @@ impl<'a> Run<'a> {
         resting: Resting,
         journal: &mut Journal,
     ) -> Result<Reached, Failure> {
-        journal.stop(plan::group_of(self.table, stop).map(|group| &group.name), &stop.path);
+        journal.stop(plan::group_of(self.table, stop).map(|group| &group.name), stop.path.clone());
         let mut attempts = 0;
         let turn = OnceLock::new();
         loop {

@@ -79,9 +79,9 @@ impl Journal {
     }
 
     /// A stop begins.
-    pub(crate) fn stop(&mut self, group: Option<&GroupName>, path: &Cow<'static, str>) {
+    pub(crate) fn stop(&mut self, group: Option<&GroupName>, path: Cow<'static, str>) {
         self.head.group = group.cloned();
-        self.head.plan_path.clone_from(path);
+        self.head.plan_path = path;
     }
 
     /// A deployment is about to be called.
