@@ -80,7 +80,20 @@ pub(crate) async fn work(shard: Arc<Shard>, mut jobs: mpsc::UnboundedReceiver<Jo
     let mut clerk = Clerk { shard, settlements: Vec::new(), timeouts: 0, first_timeout: None };
     let mut batch = Vec::with_capacity(BATCH);
     while jobs.recv_many(&mut batch, BATCH).await > 0 {
+        gather(&mut jobs, &mut batch).await;
         clerk.turn(batch.drain(..)).await;
+    }
+}
+
+/// Lets everybody who can go on by now go first, and takes along what they want: with nothing else to do, that is no
+/// time at all; with much to do, turns grow.
+async fn gather(jobs: &mut mpsc::UnboundedReceiver<Job>, batch: &mut Vec<Job>) {
+    tokio::task::yield_now().await;
+    while batch.len() < BATCH {
+        match jobs.try_recv() {
+            Ok(job) => batch.push(job),
+            Err(_) => return,
+        }
     }
 }
 
