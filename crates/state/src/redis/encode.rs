@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use redis::{Cmd, cmd};
+use redis::{Cmd, Pipeline, cmd, pipe};
 use weighbridge_domain::limits::{Left, Limits, Tokens};
 use weighbridge_domain::policy::CooldownVerdict;
 use weighbridge_domain::time::{Timestamp, millis};
@@ -76,6 +76,23 @@ pub(crate) fn replay(script: &Source, keys: &Keys, replica: &ReplicaId, replay: 
         call.arg(self::report(report).0);
     }
     call
+}
+
+/// Records of requests that have ended, for a stream that keeps about so many, for so long after the last. A script would
+/// have to read each of them, which takes longer than to append it.
+pub(crate) fn keep(keys: &Keys, records: &[String], (most, lasts): (usize, Duration)) -> Pipeline {
+    let stream = keys.records();
+    let mut calls = pipe();
+    for (record, left) in records.iter().zip((0..records.len()).rev()) {
+        calls.cmd("XADD").arg(&stream);
+        // The oldest are forgotten once.
+        if left == 0 {
+            calls.arg("MAXLEN").arg("~").arg(most);
+        }
+        calls.arg("*").arg("r").arg(record);
+    }
+    calls.cmd("PEXPIRE").arg(&stream).arg(millis(lasts));
+    calls
 }
 
 /// The keys of the counters that a turn touches, each once.
