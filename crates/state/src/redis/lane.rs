@@ -1,7 +1,7 @@
 //! A connection that commands are sent over, to one server or to a cluster.
 
 use std::fmt;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -60,12 +60,12 @@ impl Caller {
     /// Sends a call of a script and waits for its reply, `within` at most. A server that does not know the script
     /// is told and asked again.
     pub(crate) async fn call(&self, call: &Cmd, within: Duration) -> Result<Value, LinkError> {
-        waited_for(self.answered(call), within).await
+        waited_for(pin!(self.answered(call)), within).await
     }
 
     /// Sends commands one after another and waits for the reply to the last, `within` at most.
     pub(crate) async fn call_all(&self, calls: &Pipeline, within: Duration) -> Result<Value, LinkError> {
-        waited_for(self.lane.send_all(calls), within).await
+        waited_for(pin!(self.lane.send_all(calls)), within).await
     }
 
     async fn answered(&self, call: &Cmd) -> RedisResult<Value> {
@@ -92,8 +92,10 @@ impl Caller {
 }
 
 /// What `answered` comes to, `within` at most.
-async fn waited_for(answered: impl Future<Output = RedisResult<Value>>, within: Duration) -> Result<Value, LinkError> {
-    let mut answered = pin!(answered);
+async fn waited_for(
+    mut answered: Pin<&mut impl Future<Output = RedisResult<Value>>>,
+    within: Duration,
+) -> Result<Value, LinkError> {
     let began = Instant::now();
     let mut answer = timeout(within, &mut answered).await;
     if answer.is_err() && began.elapsed() > within + STALLED {
