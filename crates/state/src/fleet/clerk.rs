@@ -28,6 +28,8 @@ use crate::{Admission, Candidate, Counted, Grant, Outcome, Refusal, RefusalCause
 
 /// Jobs in one call, at most.
 const BATCH: usize = 256;
+/// How often others go first before a call, at most.
+const ROUNDS: u32 = 8;
 /// Ended requests that are kept to be told when the store is back; past that the oldest are forgotten, which
 /// counts against this replica.
 const KEPT: usize = 10_000;
@@ -80,7 +82,25 @@ pub(crate) async fn work(shard: Arc<Shard>, mut jobs: mpsc::UnboundedReceiver<Jo
     let mut clerk = Clerk { shard, settlements: Vec::new(), timeouts: 0, first_timeout: None };
     let mut batch = Vec::with_capacity(BATCH);
     while jobs.recv_many(&mut batch, BATCH).await > 0 {
+        gather(&mut jobs, &mut batch).await;
         clerk.turn(batch.drain(..)).await;
+    }
+}
+
+/// Lets everybody who can go on by now go first, and takes along what they want, as long as that is anything: with
+/// nothing else to do, that is no time at all; with much to do, turns grow.
+async fn gather(jobs: &mut mpsc::UnboundedReceiver<Job>, batch: &mut Vec<Job>) {
+    for _ in 0..ROUNDS {
+        let before = batch.len();
+        tokio::task::yield_now().await;
+        while batch.len() < BATCH
+            && let Ok(job) = jobs.try_recv()
+        {
+            batch.push(job);
+        }
+        if batch.len() == before {
+            return;
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use redis::{Cmd, cmd};
+use redis::{Cmd, Pipeline, cmd, pipe};
 use weighbridge_domain::limits::{Left, Limits, Tokens};
 use weighbridge_domain::policy::CooldownVerdict;
 use weighbridge_domain::time::{Timestamp, millis};
@@ -11,7 +11,7 @@ use super::keys::Keys;
 use super::scripts::Source;
 use crate::Regard;
 use crate::documents::Record;
-use crate::fleet::protocol::{Ended, EndedHow, Observed, Replay, ReplicaId, Report, Stake, Turn};
+use crate::fleet::protocol::{Ask, Ended, EndedHow, Member, Observed, Replay, ReplicaId, Report, Stake, Turn};
 use crate::health::Rest;
 
 /// A call of `script` with `keys`; arguments follow.
@@ -41,38 +41,18 @@ pub(crate) fn turn(script: &Source, keys: &Keys, replica: &ReplicaId, turn: &Tur
     let mut call = call(script, &names);
     call.arg(&turn.epoch.0).arg(&replica.0);
     call.arg(turn.deadline.map_or(0, |deadline| deadline.as_millis())).arg(keys.channel());
-    let told = [turn.settlements.len(), turn.observations.len()];
-    let counts = [windows.len(), conditions.len(), counters.len(), told[0], told[1], tickets.len()];
+    let told = [turn.settlements.len(), turn.observations.len(), turn.asks.len()];
+    let counts = [windows.len(), conditions.len(), counters.len(), told[0], told[1], told[2], tickets.len()];
     call.arg(Bytes::new().shorts(counts).0);
-    for (_, stake) in &turn.windows {
-        call.arg(self::stake(stake).0);
-    }
-    for member in &turn.members {
-        let packed = match &member.counted {
-            Some((deployment, window)) => limits(window + 1, &deployment.limits),
-            None => limits(0, &Limits::default()),
-        };
-        call.arg(packed.0);
-    }
-    for ended in &turn.settlements {
-        let counter = ended.result.counter().map_or(0, |class| {
-            let key = keys.counter(&turn.members[usize::from(ended.member)].id, class);
-            counters.iter().position(|known| *known == key).map_or(0, |at| at + 1)
-        });
-        call.arg(settlement(ended).0).arg(outcome(ended, counter).0);
-    }
-    for observed in &turn.observations {
-        call.arg(observation(observed).0);
-    }
+    call.arg(turn.windows.iter().fold(Bytes::new(), |packed, (_, told)| packed.stake(told)).0);
+    call.arg(turn.members.iter().fold(Bytes::new(), member).0);
+    let counter = |ended: &Ended| place_of_counter(keys, turn, &counters, ended);
+    let settle = |packed: Bytes, ended| outcome(settlement(packed, ended), ended, counter(ended));
+    call.arg(turn.settlements.iter().fold(Bytes::new(), settle).0);
+    call.arg(turn.observations.iter().fold(Bytes::new(), observation).0);
+    call.arg(turn.asks.iter().fold(Bytes::new(), ask).0);
     for (_, count) in &turn.tickets {
         call.arg(count);
-    }
-    for ask in &turn.asks {
-        let mut packed = Bytes::new().tokens(ask.tokens);
-        for (member, regard) in &ask.candidates {
-            packed = packed.short(usize::from(member + 1)).byte(u8::from(*regard == Regard::Heed));
-        }
-        call.arg(packed.0);
     }
     call
 }
@@ -90,12 +70,29 @@ pub(crate) fn replay(script: &Source, keys: &Keys, replica: &ReplicaId, replay: 
     let mut call = call(script, &names);
     call.arg(&replay.epoch.0).arg(&replica.0).arg(Bytes::new().short(windows.len()).0);
     for (_, stake) in &replay.windows {
-        call.arg(self::stake(stake).0);
+        call.arg(Bytes::new().stake(stake).0);
     }
     for (_, report) in &replay.members {
         call.arg(self::report(report).0);
     }
     call
+}
+
+/// Records of requests that have ended, for a stream that keeps about so many, for so long after the last. A script would
+/// have to read each of them, which takes longer than to append it.
+pub(crate) fn keep(keys: &Keys, records: &[String], (most, lasts): (usize, Duration)) -> Pipeline {
+    let stream = keys.records();
+    let mut calls = pipe();
+    for (record, left) in records.iter().zip((0..records.len()).rev()) {
+        calls.cmd("XADD").arg(&stream);
+        // The oldest are forgotten once.
+        if left == 0 {
+            calls.arg("MAXLEN").arg("~").arg(most);
+        }
+        calls.arg("*").arg("r").arg(record);
+    }
+    calls.cmd("PEXPIRE").arg(&stream).arg(millis(lasts));
+    calls
 }
 
 /// The keys of the counters that a turn touches, each once.
@@ -112,64 +109,77 @@ fn counters(keys: &Keys, turn: &Turn) -> Vec<String> {
     names
 }
 
-fn stake(stake: &Stake) -> Bytes {
-    let Stake { granted, acknowledged, recent, in_flight } = stake;
-    Bytes::new()
-        .counts([granted.requests, granted.input, granted.output, *acknowledged])
-        .counts([recent.requests.into(), recent.input, recent.output])
-        .int(*in_flight)
+/// The place of the counter of what was let pass, from 1 on; 0 when nothing is counted.
+fn place_of_counter(keys: &Keys, turn: &Turn, counters: &[String], ended: &Ended) -> usize {
+    ended.result.counter().map_or(0, |class| {
+        let key = keys.counter(&turn.members[usize::from(ended.member)].id, class);
+        counters.iter().position(|known| *known == key).map_or(0, |at| at + 1)
+    })
 }
 
-fn limits(window: u16, limits: &Limits) -> Bytes {
+fn member(packed: Bytes, member: &Member) -> Bytes {
+    match &member.counted {
+        Some((deployment, window)) => limits(packed, window + 1, &deployment.limits),
+        None => limits(packed, 0, &Limits::default()),
+    }
+}
+
+fn limits(packed: Bytes, window: u16, limits: &Limits) -> Bytes {
     let limit = |limit: Option<u32>| limit.map_or(f64::INFINITY, f64::from);
     let burst = limits.smoothing.map_or(-1.0, |smoothing| ms(smoothing.burst));
-    Bytes::new()
+    packed
         .short(window.into())
         .doubles([limits.rpm, limits.tpm, limits.itpm, limits.otpm, limits.max_parallel_requests].map(limit))
         .double(burst)
 }
 
-fn settlement(ended: &Ended) -> Bytes {
-    Bytes::new().short(usize::from(ended.member) + 1).counts([ended.second]).tokens(ended.more).tokens(ended.less)
+fn ask(packed: Bytes, ask: &Ask) -> Bytes {
+    let packed = packed.tokens(ask.tokens).short(ask.candidates.len());
+    ask.candidates.iter().fold(packed, |packed, (member, regard)| {
+        packed.short(usize::from(*member) + 1).byte(u8::from(*regard == Regard::Heed))
+    })
 }
 
-fn outcome(ended: &Ended, counter: usize) -> Bytes {
-    let (what, cause, lasts) = match ended.result {
-        EndedHow::Neutral => (0, 0, Duration::ZERO),
-        EndedHow::Answered(_) => (1, 0, Duration::ZERO),
-        EndedHow::Failed { kind, verdict } => match verdict {
-            CooldownVerdict::Never => (2, kind as u8, Duration::ZERO),
-            CooldownVerdict::AtOnce(lasts) => (3, kind as u8, lasts),
-            CooldownVerdict::ByShare(lasts) => (4, kind as u8, lasts),
-            CooldownVerdict::Allowed { lasts, .. } => (5, kind as u8, lasts),
-            CooldownVerdict::Breaker { lasts, .. } => (6, kind as u8, lasts),
-        },
-    };
-    let (failures, percent, least) = match ended.result {
-        EndedHow::Failed { verdict: CooldownVerdict::Allowed { allowed, .. }, .. } => (allowed, 0, 0),
-        // More failures than there can be, and more than all, open nothing.
-        EndedHow::Failed { verdict: CooldownVerdict::Breaker { failures, percent, least, .. }, .. } => {
-            (failures.unwrap_or(u32::MAX), percent.unwrap_or(u8::MAX), least)
+fn settlement(packed: Bytes, ended: &Ended) -> Bytes {
+    packed.short(usize::from(ended.member) + 1).counts([ended.second]).tokens(ended.more).tokens(ended.less)
+}
+
+fn outcome(packed: Bytes, ended: &Ended, counter: usize) -> Bytes {
+    let turn = ended.probe.map_or(0.0, instant);
+    match ended.result {
+        EndedHow::Neutral => packed.byte(0).byte(0).double(turn),
+        EndedHow::Answered(None) => packed.byte(1).byte(0).double(turn),
+        EndedHow::Answered(Some(latency)) => {
+            let sample = [latency.first_token_ms, latency.per_token_ms, latency.tokens];
+            packed.byte(1).byte(2).double(turn).doubles(sample)
         }
-        EndedHow::Neutral | EndedHow::Answered(_) | EndedHow::Failed { .. } => (0, 0, 0),
+        EndedHow::Failed { kind, verdict } => {
+            let what = match verdict {
+                CooldownVerdict::Never => 2,
+                CooldownVerdict::AtOnce(_) => 3,
+                CooldownVerdict::ByShare(_) => 4,
+                CooldownVerdict::Allowed { .. } => 5,
+                CooldownVerdict::Breaker { .. } => 6,
+            };
+            let packed = packed.byte(what).byte(u8::from(kind.is_slow())).double(turn).byte(kind as u8);
+            failure(packed, verdict, counter, &ended.peers)
+        }
+    }
+}
+
+/// What follows the cause of a failure.
+fn failure(packed: Bytes, verdict: CooldownVerdict, counter: usize, peers: &[u16]) -> Bytes {
+    let (lasts, failures, percent, least) = match verdict {
+        CooldownVerdict::Never => (Duration::ZERO, 0, 0, 0),
+        CooldownVerdict::AtOnce(lasts) | CooldownVerdict::ByShare(lasts) => (lasts, 0, 0, 0),
+        CooldownVerdict::Allowed { allowed, lasts, .. } => (lasts, allowed, 0, 0),
+        // More failures than there can be, and more than all, open nothing.
+        CooldownVerdict::Breaker { failures, percent, least, lasts } => {
+            (lasts, failures.unwrap_or(u32::MAX), percent.unwrap_or(u8::MAX), least)
+        }
     };
-    let (speed, sample) = match ended.result {
-        EndedHow::Failed { kind, .. } if kind.is_slow() => (1, [0.0; 3]),
-        EndedHow::Answered(Some(latency)) => (2, [latency.first_token_ms, latency.per_token_ms, latency.tokens]),
-        EndedHow::Neutral | EndedHow::Answered(None) | EndedHow::Failed { .. } => (0, [0.0; 3]),
-    };
-    let packed = Bytes::new()
-        .byte(what)
-        .byte(cause)
-        .byte(speed)
-        .double(ended.probe.map_or(0.0, instant))
-        .double(ms(lasts))
-        .int(failures)
-        .short(counter)
-        .doubles(sample)
-        .byte(percent)
-        .int(least);
-    ended.peers.iter().fold(packed, |packed, peer| packed.short(usize::from(*peer) + 1))
+    let packed = packed.double(ms(lasts)).int(failures).short(counter).byte(percent).int(least).short(peers.len());
+    peers.iter().fold(packed, |packed, peer| packed.short(usize::from(*peer) + 1))
 }
 
 /// A document.
@@ -182,13 +192,13 @@ pub(crate) fn record(record: &Record) -> Vec<u8> {
     versions.0
 }
 
-fn observation(observed: &Observed) -> Bytes {
+fn observation(packed: Bytes, observed: &Observed) -> Bytes {
     let Observed { member, feedback, counted } = observed;
     let of = |left: Option<Left>| match left {
         None => [-1.0, 0.0],
         Some(left) => [float(left.amount), left.resets_in.as_secs_f64().ceil()],
     };
-    Bytes::new()
+    packed
         .short(usize::from(*member) + 1)
         .counts([counted.at.as_secs(), counted.usage.requests.into(), counted.usage.tokens()])
         .doubles(of(feedback.requests))
@@ -281,6 +291,13 @@ impl Bytes {
         let mut packed = self.int(u32::try_from(text.len()).unwrap_or(u32::MAX));
         packed.0.extend_from_slice(text.as_bytes());
         packed
+    }
+
+    fn stake(self, stake: &Stake) -> Self {
+        let Stake { granted, acknowledged, recent, in_flight } = stake;
+        self.counts([granted.requests, granted.input, granted.output, *acknowledged])
+            .counts([recent.requests.into(), recent.input, recent.output])
+            .int(*in_flight)
     }
 
     fn tokens(self, tokens: Tokens) -> Self {

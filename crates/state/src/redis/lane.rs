@@ -1,7 +1,7 @@
 //! A connection that commands are sent over, to one server or to a cluster.
 
 use std::fmt;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use deadpool_redis::Pool;
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::cluster_async::ClusterConnection;
-use redis::{Cmd, ErrorKind, RedisError, RedisResult, ServerErrorKind, Value, cmd};
+use redis::{Cmd, ErrorKind, Pipeline, RedisError, RedisResult, ServerErrorKind, Value, cmd};
 use tokio::time::{Instant, timeout};
 use weighbridge_domain::time::millis;
 
@@ -60,19 +60,12 @@ impl Caller {
     /// Sends a call of a script and waits for its reply, `within` at most. A server that does not know the script
     /// is told and asked again.
     pub(crate) async fn call(&self, call: &Cmd, within: Duration) -> Result<Value, LinkError> {
-        let mut answered = pin!(self.answered(call));
-        let began = Instant::now();
-        let mut answer = timeout(within, &mut answered).await;
-        if answer.is_err() && began.elapsed() > within + STALLED {
-            // This process stood still, so the answer may be here and unread.
-            answer = timeout(within, answered).await;
-        }
-        match answer {
-            Ok(Ok(value)) => Ok(value),
-            Ok(Err(error)) if error.is_timeout() => Err(LinkError::TimedOut { ms: millis(within) }),
-            Ok(Err(error)) => Err(LinkError::Broken(in_words(&error))),
-            Err(_) => Err(LinkError::TimedOut { ms: millis(within) }),
-        }
+        waited_for(pin!(self.answered(call)), within).await
+    }
+
+    /// Sends commands one after another and waits for the reply to the last, `within` at most.
+    pub(crate) async fn call_all(&self, calls: &Pipeline, within: Duration) -> Result<Value, LinkError> {
+        waited_for(pin!(self.lane.send_all(calls)), within).await
     }
 
     async fn answered(&self, call: &Cmd) -> RedisResult<Value> {
@@ -98,6 +91,25 @@ impl Caller {
     }
 }
 
+/// What `answered` comes to, `within` at most.
+async fn waited_for(
+    mut answered: Pin<&mut impl Future<Output = RedisResult<Value>>>,
+    within: Duration,
+) -> Result<Value, LinkError> {
+    let began = Instant::now();
+    let mut answer = timeout(within, &mut answered).await;
+    if answer.is_err() && began.elapsed() > within + STALLED {
+        // This process stood still, so the answer may be here and unread.
+        answer = timeout(within, answered).await;
+    }
+    match answer {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) if error.is_timeout() => Err(LinkError::TimedOut { ms: millis(within) }),
+        Ok(Err(error)) => Err(LinkError::Broken(in_words(&error))),
+        Err(_) => Err(LinkError::TimedOut { ms: millis(within) }),
+    }
+}
+
 impl Lane {
     async fn send(&self, cmd: &Cmd) -> RedisResult<Value> {
         match self {
@@ -109,6 +121,19 @@ impl Lane {
             },
         }
         .and_then(Value::extract_error)
+    }
+
+    async fn send_all(&self, calls: &Pipeline) -> RedisResult<Value> {
+        let last = calls.len().saturating_sub(1);
+        let replies = match self {
+            Self::Server(connection) => connection.clone().req_packed_commands(calls, last, 1).await,
+            Self::Cluster(connection) => connection.clone().req_packed_commands(calls, last, 1).await,
+            Self::Pool(pool) => match pool.get().await {
+                Ok(mut connection) => connection.req_packed_commands(calls, last, 1).await,
+                Err(error) => Err((ErrorKind::Io, "no connection", error.to_string()).into()),
+            },
+        };
+        Value::Array(replies?).extract_error()
     }
 }
 

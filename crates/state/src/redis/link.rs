@@ -200,9 +200,8 @@ impl Link for RedisLink {
     }
 
     fn keep<'a>(&'a self, records: &'a [String]) -> Answer<'a, Result<(), LinkError>> {
-        let mut call = encode::call(&self.scripts().keep, &[self.keys.records().as_bytes()]);
-        call.arg(MOST).arg(millis(RECORDS_KEPT)).arg(records);
-        Box::pin(async move { self.admin.call(&call, self.patience()).await.map(|_| ()) })
+        let calls = encode::keep(&self.keys, records, (MOST, RECORDS_KEPT));
+        Box::pin(async move { self.admin.call_all(&calls, self.patience()).await.map(|_| ()) })
     }
 
     fn kept<'a>(&'a self, before: Option<&'a str>, most: usize) -> Answer<'a, Result<Vec<Kept>, LinkError>> {

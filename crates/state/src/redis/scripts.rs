@@ -27,7 +27,6 @@ pub(crate) struct Scripts {
     pub(crate) leave: Source,
     pub(crate) snapshot: Source,
     pub(crate) operate: Source,
-    pub(crate) keep: Source,
     pub(crate) claim: Source,
     pub(crate) save: Source,
     pub(crate) changes: Source,
@@ -82,13 +81,12 @@ impl Scripts {
             save: of(&[DOCUMENTS, include_str!("lua/save.lua")]),
             changes: of(&[DOCUMENTS, include_str!("lua/changes.lua")]),
             claim: of(&[include_str!("lua/claim.lua")]),
-            keep: of(&[include_str!("lua/keep.lua")]),
             server: of(&[include_str!("lua/server.lua")]),
         }
     }
 
     /// All of them.
-    pub(crate) fn all(&self) -> [&Source; 14] {
+    pub(crate) fn all(&self) -> [&Source; 13] {
         [
             &self.turn,
             &self.replay,
@@ -99,7 +97,6 @@ impl Scripts {
             &self.leave,
             &self.snapshot,
             &self.operate,
-            &self.keep,
             &self.claim,
             &self.save,
             &self.changes,

@@ -11,10 +11,26 @@
 local STANDING, STANDING_BYTES = '<ddddI4I4dI4dddd', 84
 local OUTCOMES, OUTCOME_BYTES, OUTCOME_COUNT, OUTCOME_SECS = '<I4I4I4', 12, 6, 10
 local PROBE_TURN_MS, MOST_DOUBLINGS = 60000, 2
-local TAU_MS, PENALTY_MS = 30000, 5000
+-- Of the moving averages of latency: how fast they forget, and what share of them outlasts any sample.
+local TAU_MS, MOST_KEPT, PENALTY_MS = 30000, 0.9, 5000
 
 local function no_outcomes()
   return string.rep('\0', OUTCOME_COUNT * OUTCOME_BYTES)
+end
+
+-- Its outcomes, packed. Those of the current bucket are counted beside them until somebody wants to know.
+local function outcomes(c)
+  local packed = c.outcomes or sub(c.packed, STANDING_BYTES + 1)
+  if c.current then
+    local at = (c.current % OUTCOME_COUNT) * OUTCOME_BYTES
+    packed = sub(packed, 1, at) .. pack(OUTCOMES, c.current, c.oks, c.failures) .. sub(packed, at + OUTCOME_BYTES + 1)
+  end
+  c.outcomes, c.current = packed, false
+  return packed
+end
+
+local function outcomes_forget(c)
+  c.outcomes, c.current, c.era = no_outcomes(), false, c.era + 1
 end
 
 local function condition_read(packed)
@@ -22,7 +38,7 @@ local function condition_read(packed)
     return {
       rests = 0, lasted = 0, probe = 0, drained = 0, cause = 0, failed_probes = 0, generation = 0, era = 0,
       first = 0, each = 0, tokens = 0, updated = -1,
-      outcomes = no_outcomes(), is_new = true, dirty = false, told = false, renewed = false,
+      packed = false, outcomes = no_outcomes(), current = false, oks = 0, failures = 0, is_new = true, dirty = false, told = false, renewed = false,
     }
   end
   local rests, lasted, probe, drained, cause, failed_probes, generation, era, first, each, tokens, updated =
@@ -30,32 +46,36 @@ local function condition_read(packed)
   return {
     rests = rests, lasted = lasted, probe = probe, drained = drained, cause = cause, failed_probes = failed_probes,
     generation = generation, era = era, first = first, each = each, tokens = tokens, updated = updated,
-    outcomes = sub(packed, STANDING_BYTES + 1), is_new = false, dirty = false, told = false, renewed = false,
+    packed = packed, outcomes = false, current = false, oks = 0, failures = 0, is_new = false, dirty = false, told = false, renewed = false,
   }
 end
 
--- What others need to know of it.
+-- What others need to know of it. What has not changed is as it was read.
 local function standing(c)
+  if c.packed and not c.dirty then return sub(c.packed, 1, STANDING_BYTES) end
   return pack(STANDING, c.rests, c.lasted, c.probe, c.drained, c.cause, c.failed_probes, c.generation, c.era,
     c.first, c.each, c.tokens, c.updated)
 end
 
--- Stores it. A key outlasts what keeps the deployment out; an operator's word without an end is kept without one.
+-- Stores it. A key outlasts what keeps the deployment out; an operator's word without an end is kept without one. Gives
+-- back what others need to know of it.
 local function condition_store(key, c, now)
-  local packed = standing(c) .. c.outcomes
+  local told = standing(c)
+  local packed = told .. outcomes(c)
   if not (c.is_new or c.told or c.renewed) then
-    redis.call('SETRANGE', key, 0, packed)
+    redis.call('SETRANGE', key, '0', packed)
   elseif c.drained == -1 then
     redis.call('SET', key, packed)
   else
     local last = max(c.rests, c.drained, c.probe, now)
     redis.call('SET', key, packed, 'PX', string.format('%.0f', last - now + KEPT))
   end
+  return told
 end
 
 -- Tells every replica. Whoever misses it reads it within a poll.
-local function condition_publish(channel, key, c)
-  redis.call('PUBLISH', channel, string.match(key, '[^:]*$') .. standing(c))
+local function condition_publish(channel, key, told)
+  redis.call('PUBLISH', channel, string.match(key, '[^:]*$') .. told)
 end
 
 -- One of: 'ready', 'cooling', 'half_open', 'probed', 'drained'.
@@ -73,19 +93,19 @@ end
 
 local function outcome_add(c, now, ok, failed)
   local which = floor(now / 1000 / OUTCOME_SECS)
-  local at = (which % OUTCOME_COUNT) * OUTCOME_BYTES
-  local known, oks, fails = unpack(OUTCOMES, c.outcomes, at + 1)
-  if known ~= which then oks, fails = 0, 0 end
-  c.outcomes = sub(c.outcomes, 1, at) .. pack(OUTCOMES, which, oks + ok, fails + failed)
-    .. sub(c.outcomes, at + OUTCOME_BYTES + 1)
-  c.dirty = true
+  if c.current ~= which then
+    local known, oks, failures = unpack(OUTCOMES, outcomes(c), (which % OUTCOME_COUNT) * OUTCOME_BYTES + 1)
+    if known ~= which then oks, failures = 0, 0 end
+    c.current, c.oks, c.failures = which, oks, failures
+  end
+  c.oks, c.failures, c.dirty = c.oks + ok, c.failures + failed, true
 end
 
 -- How many outcomes of the last minute were answers, and how many failures.
 local function tally(c, now)
-  local which, oks, fails = floor(now / 1000 / OUTCOME_SECS), 0, 0
+  local which, oks, fails, buckets = floor(now / 1000 / OUTCOME_SECS), 0, 0, outcomes(c)
   for i = 0, OUTCOME_COUNT - 1 do
-    local known, ok, failed = unpack(OUTCOMES, c.outcomes, i * OUTCOME_BYTES + 1)
+    local known, ok, failed = unpack(OUTCOMES, buckets, i * OUTCOME_BYTES + 1)
     if which - known < OUTCOME_COUNT then oks, fails = oks + ok, fails + failed end
   end
   return oks, fails
@@ -107,13 +127,16 @@ local function pace_blend(c, first, each, tokens, now)
   if c.updated < 0 then
     c.first, c.each, c.tokens = first, each, tokens
   else
-    local keep = min(math.exp(-max(now - c.updated, 0) / TAU_MS), 0.9)
-    local function mix(old, new) return old * keep + new * (1 - keep) end
-    c.first, c.each, c.tokens = mix(c.first, first), mix(c.each, each), mix(c.tokens, tokens)
+    local keep = now > c.updated and min(math.exp((c.updated - now) / TAU_MS), MOST_KEPT) or MOST_KEPT
+    c.first = c.first * keep + first * (1 - keep)
+    c.each = c.each * keep + each * (1 - keep)
+    c.tokens = c.tokens * keep + tokens * (1 - keep)
   end
+  c.dirty = true
+  if c.updated == now then return end
   -- Whoever is measured is kept; the server is told so once an hour.
   if floor(c.updated / 3600000) ~= floor(now / 3600000) then c.renewed = true end
-  c.updated, c.dirty = now, true
+  c.updated = now
 end
 
 -- A failure counts at least as slow as the deployment has been.

@@ -7,12 +7,12 @@
 local CONTRIBUTION = '<dddI4'
 -- What a replica says of itself: granted (3), granted as acknowledged by this server, granted in the last
 -- minute (3), in flight.
-local STAKE = '<dddddddI4'
+local STAKE, STAKE_BYTES = '<dddddddI4', 60
 
--- Merges what the replica says into the window. False when the server has forgotten something that others may have
+-- Merges what the replica says at `at` of its stakes into the window. False when the server has forgotten something that others may have
 -- lost as well.
-local function join(w, key, replica, stake, may_be_lost)
-  local granted, input, output, known, recent, recent_input, recent_output, in_flight = unpack(STAKE, stake)
+local function join(w, key, replica, stakes, at, may_be_lost)
+  local granted, input, output, known, recent, recent_input, recent_output, in_flight = unpack(STAKE, stakes, at)
   local stored, stored_input, stored_output, stored_in_flight = 0, 0, 0, 0
   local packed = not w.is_new and redis.call('HGET', key, replica)
   if packed then
@@ -41,5 +41,6 @@ end
 
 -- What the replica reads back: the window, and its own contribution: d requests  d input  d output.
 local function contribution_reply(w)
-  return window_reply(w) .. pack('<ddd', w.mine[1], w.mine[2], w.mine[3])
+  local mine = w.mine
+  return pack(WINDOW_REPLY .. 'ddd', w.second, w.requests, w.input, w.output, w.in_flight, mine[1], mine[2], mine[3])
 end

@@ -3,7 +3,7 @@
 --
 -- Packed: I2 place among the deployments  d second of the grant  d requests  d tokens counted then
 -- d requests left (-1: unknown)  d until they are all there again, in s  d tokens left  d until they are all there again.
-local OBSERVATION = '<I2ddddddd'
+local OBSERVATION, OBSERVATION_BYTES = '<I2ddddddd', 58
 
 local function granted_in(w, second)
   if second > w.second or w.second - second >= LIVE then return 0, 0 end
@@ -11,8 +11,8 @@ local function granted_in(w, second)
   return requests, input + output
 end
 
-local function observe(observation, w, l)
-  local _, second, requests, tokens, requests_left, requests_end, tokens_left, tokens_end = unpack(OBSERVATION, observation)
+local function observe(text, at, w, l)
+  local _, second, requests, tokens, requests_left, requests_end, tokens_left, tokens_end = unpack(OBSERVATION, text, at)
   local near_requests, near_tokens = granted_in(w, second)
   local next_requests, next_tokens = granted_in(w, second + 1)
   -- The second whose bucket leaves `span` s after the grant; none where it has left, or none stays so long.

@@ -8,11 +8,11 @@ local c = condition_read(redis.call('GET', KEYS[1]))
 local was_out = health(c, now) ~= 'ready'
 if lasts == 0 then
   c.rests, c.lasted, c.probe, c.drained, c.cause, c.failed_probes = 0, 0, 0, 0, 0, 0
-  c.outcomes, c.era = no_outcomes(), c.era + 1
+  outcomes_forget(c)
 else
   c.drained = lasts < 0 and -1 or now + lasts
 end
 changed(c, now)
-condition_store(KEYS[1], c, now)
-condition_publish(ARGV[2], KEYS[1], c)
-return { now, was_out and 1 or 0, standing(c) }
+local told = condition_store(KEYS[1], c, now)
+condition_publish(ARGV[2], KEYS[1], told)
+return { now, was_out and 1 or 0, told }

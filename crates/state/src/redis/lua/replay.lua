@@ -13,7 +13,7 @@ local window_replies, standings = {}, {}
 for number = 1, windows do
   local key, contributions = KEYS[2 * number], KEYS[2 * number + 1]
   local w = window_read(redis.call('GET', key), now)
-  join(w, contributions, replica, ARGV[3 + number], true)
+  join(w, contributions, replica, ARGV[3 + number], 1, true)
   window_store(key, contributions, replica, w, now)
   window_replies[number] = contribution_reply(w)
 end
@@ -24,7 +24,7 @@ for number = 1, #ARGV - 3 - windows do
   -- the turn of a probe. A rest has ended where it was over by the time that was said: a probe ends no other.
   local is_later = told.generation > c.generation
   if is_later then
-    told.outcomes, told.era = c.outcomes, max(told.era, c.era)
+    told.outcomes, told.era = outcomes(c), max(told.era, c.era)
     if told.updated < c.updated then
       told.first, told.each, told.tokens, told.updated = c.first, c.each, c.tokens, c.updated
     end
@@ -37,7 +37,7 @@ for number = 1, #ARGV - 3 - windows do
       told.rests, told.lasted, told.cause, told.failed_probes, max(c.probe, told.probe)
   end
   if is_later or is_longer then
-    c.is_new = true
+    c.is_new, c.dirty = true, true
     condition_store(key, c, now)
   end
   standings[number] = standing(c)

@@ -1,7 +1,8 @@
 -- Admission: grants the first candidate with room.
 --
--- An ask is packed: I4 input  I4 output tokens, then for each candidate I2 its place among the
+-- An ask is packed: I4 input  I4 output tokens  I2 how many candidates, then for each I2 its place among the
 -- deployments, B 1 when its cooldown holds and 0 when it is ignored.
+local ASK, CANDIDATE, CANDIDATE_BYTES, ANSWER = '<I4I4I2', '<I2B', 3, '<I2BBd'
 
 local function within(used, more, limit)
   return used + more <= limit or (limit > 0 and more > limit and used == 0)
@@ -71,6 +72,7 @@ end
 
 -- Whether its health admits it, and as a probe; else when to ask again.
 local function may_be_asked(c, heed, now)
+  if c.rests == 0 and c.drained == 0 then return true, false end
   local h = health(c, now)
   if h == 'ready' then return true, false end
   if h == 'half_open' then return true, true end
@@ -79,31 +81,32 @@ local function may_be_asked(c, heed, now)
   return false, h == 'cooling' and c.rests or 0
 end
 
+-- Answers the ask that is packed in `text` from `at` on; says where the text goes on.
 -- The answer, packed: I2 the place of the granted candidate in the ask, 1 first (0: nobody)  B 1 for a probe
 -- B 1 when somebody was full rather than resting  d when to ask again in ms (0: nobody knows).
-local function reserve(ask, load, now)
-  local input, output = unpack('<I4I4', ask)
-  local again, full, place = 0, 0, 0
-  for at = 9, #ask, 3 do
-    place = place + 1
-    local number, heed = unpack('<I2B', ask, at)
+local function reserve(text, at, load, now)
+  local input, output, candidates, first_at = unpack(ASK, text, at)
+  local ends = first_at + CANDIDATE_BYTES * candidates
+  local again, full = 0, 0
+  for place = 1, candidates do
+    local number, heed = unpack(CANDIDATE, text, first_at + CANDIDATE_BYTES * (place - 1))
     local d = load(number)
     local may, probe = may_be_asked(d.condition, heed == 1, now)
     local retry = probe
     if may then
       local room
-      room, retry = has_room(d.window, d.limits, input, output, now)
+      room, retry = has_room(d.window, d, input, output, now)
       if room then
-        charge(d.window, d.limits, input, output, now)
+        charge(d.window, d, input, output, now)
         if probe then
           d.condition.probe = now + PROBE_TURN_MS
           changed(d.condition, now)
         end
-        return pack('<I2BBd', place, probe and 1 or 0, 0, 0)
+        return pack(ANSWER, place, probe and 1 or 0, 0, 0), ends
       end
       full = 1
     end
     if retry > 0 and (again == 0 or retry < again) then again = retry end
   end
-  return pack('<I2BBd', 0, 0, full, again)
+  return pack(ANSWER, 0, 0, full, again), ends
 end

@@ -70,14 +70,21 @@ local function window_read(packed, now)
   return w
 end
 
+local function within_bucket(count)
+  if count < 0 then return 0 end
+  return count > MOST and MOST or count
+end
+
 -- Adds to a bucket and to the sums. `requests` and tokens may be negative; no bucket goes below 0.
 local function add(w, second, requests, input, output)
   local b = bucket(w, second)
-  requests = max(-b[1], min(requests, MOST - b[1]))
-  input = max(-b[2], min(input, MOST - b[2]))
-  output = max(-b[3], min(output, MOST - b[3]))
-  b[1], b[2], b[3] = b[1] + requests, b[2] + input, b[3] + output
-  w.requests, w.input, w.output = w.requests + requests, w.input + input, w.output + output
+  local old_requests, old_input, old_output = b[1], b[2], b[3]
+  requests, input, output = within_bucket(old_requests + requests), within_bucket(old_input + input),
+    within_bucket(old_output + output)
+  b[1], b[2], b[3] = requests, input, output
+  w.requests = w.requests + requests - old_requests
+  w.input = w.input + input - old_input
+  w.output = w.output + output - old_output
   w.dirty = true
 end
 
@@ -101,7 +108,8 @@ local function window_write(key, w, now)
     parts[#parts + 1] = sub(w.packed, at + 1)
     redis.call('SET', key, table.concat(parts), 'PX', string.format('%.0f', w.kept - now))
   else
-    redis.call('SETRANGE', key, 0, head)
+    -- Numbers are slow to become text; this one is text.
+    redis.call('SETRANGE', key, '0', head)
     for _, slot in ipairs(slots) do
       local b = w.changed[slot]
       redis.call('SETRANGE', key, HEAD_BYTES + slot * BUCKET_BYTES, pack(BUCKET, b[1], b[2], b[3]))
@@ -112,6 +120,7 @@ local function window_write(key, w, now)
 end
 
 -- What a replica reads of a window: I4 second  I4 requests  d input  d output  i4 in flight.
+local WINDOW_REPLY = '<I4I4ddi4'
 local function window_reply(w)
-  return pack('<I4I4ddi4', w.second, w.requests, w.input, w.output, w.in_flight)
+  return pack(WINDOW_REPLY, w.second, w.requests, w.input, w.output, w.in_flight)
 end
