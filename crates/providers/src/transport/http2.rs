@@ -2,8 +2,8 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use http_body_util::Full;
 use hyper::body::{Body, Incoming};
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::time::Instant;
 use weighbridge_domain::failure::Failure;
 
 use super::connect::{CONNECT_TIMEOUT, Io, took_too_long};
@@ -41,6 +42,8 @@ pub(super) struct Http2 {
 struct Streams {
     open: AtomicUsize,
     most: AtomicUsize,
+    /// When the last of them ended.
+    ended: Mutex<Instant>,
 }
 
 /// A place on a connection; free again when this is dropped.
@@ -65,7 +68,7 @@ impl Http2 {
             return Err(took_too_long());
         }
         let most = AtomicUsize::new(driver.current_max_send_streams());
-        let streams = Arc::new(Streams { open: AtomicUsize::new(0), most });
+        let streams = Arc::new(Streams { open: AtomicUsize::new(0), most, ended: Mutex::new(Instant::now()) });
         let told = Arc::clone(&streams);
         tokio::spawn(async move {
             let ended = poll_fn(|cx| {
@@ -101,9 +104,12 @@ impl Http2 {
         self.streams.most.load(Ordering::Relaxed)
     }
 
-    /// Whether nobody uses it.
-    pub(super) fn is_idle(&self) -> bool {
-        self.streams.open.load(Ordering::Relaxed) == 0
+    /// For how long nobody has used it.
+    pub(super) fn idle_for(&self, now: Instant) -> Duration {
+        match self.streams.open.load(Ordering::Relaxed) {
+            0 => now.duration_since(*self.streams.ended.lock().unwrap_or_else(PoisonError::into_inner)),
+            _ => Duration::ZERO,
+        }
     }
 }
 
@@ -122,6 +128,7 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
+        *self.0.streams.ended.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         self.0.streams.open.fetch_sub(1, Ordering::Relaxed);
     }
 }

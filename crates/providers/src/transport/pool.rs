@@ -18,7 +18,7 @@ use weighbridge_domain::name::NameMap;
 use super::UpstreamResponse;
 use super::connect::Connector;
 use super::http1::{Http1, Unsent};
-use super::http2::Http2;
+use super::http2::{Http2, Place};
 
 /// How long a connection is kept that nobody uses. Shorter than most servers and balancers wait before they close it.
 const IDLE: Duration = Duration::from_secs(90);
@@ -156,10 +156,9 @@ impl Key {
 
 impl Origin {
     fn new(authority: &Authority) -> Self {
-        // Whoever writes user and password into a URL does not mean them for the host's name.
-        let host = authority.as_str().rsplit_once('@').map_or(authority.as_str(), |(_, host)| host);
         Self {
-            host: HeaderValue::from_str(host).unwrap_or(HeaderValue::from_static("")),
+            // An authority is made of what a header's value may hold.
+            host: HeaderValue::from_str(authority.as_str()).unwrap_or(HeaderValue::from_static("")),
             idle: Mutex::default(),
             shared: Mutex::default(),
             is_single: AtomicBool::new(false),
@@ -185,7 +184,7 @@ impl Origin {
     }
 
     /// A place on a connection that is shared.
-    fn take_place(&self) -> Option<super::http2::Place> {
+    fn take_place(&self) -> Option<Place> {
         let mut shared = lock(&self.shared);
         if shared.is_empty() {
             return None;
@@ -196,7 +195,7 @@ impl Origin {
     }
 
     /// Lets others use `connection` as well; a place on it.
-    fn share(&self, connection: Http2) -> Option<super::http2::Place> {
+    fn share(&self, connection: Http2) -> Option<Place> {
         let place = connection.take_place();
         lock(&self.shared).push(connection);
         place
@@ -207,9 +206,7 @@ impl Origin {
         let mut idle = lock(&self.idle);
         idle.retain_mut(|connection| now.duration_since(connection.idle_since) < IDLE && connection.is_good());
         let mut shared = lock(&self.shared);
-        let mut is_first = true;
-        // One stays: to open it again takes longer than to keep it.
-        shared.retain(|connection| !connection.is_closed() && (std::mem::take(&mut is_first) || !connection.is_idle()));
+        shared.retain(|connection| !connection.is_closed() && connection.idle_for(now) < IDLE);
         idle.is_empty() && shared.is_empty()
     }
 }
